@@ -1,0 +1,139 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Modules stand in the order of the flow (ARCHITECTURE.md). Each lists every module that it imports:
+// `make` builds with `--explicit-target-dependency-import-check error`.
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioFoundation: Target.Dependency = .product(name: "NIOFoundationCompat", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+func module(_ name: String, _ path: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/\(path)", swiftSettings: settings)
+}
+
+func systemLibrary(_ name: String, _ package: String) -> Target {
+  .systemLibrary(name: name, path: "Sources/System/\(name)", pkgConfig: nil, providers: [.apt([package])])
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", swiftSettings: settings)
+}
+
+let package = Package(
+  name: "clipper",
+  products: [
+    .executable(name: "clipper", targets: ["clipper"]),
+    .executable(name: "clipper-runtime", targets: ["clipper-runtime"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // Build
+    module("DockerfileSyntax", "Build/Dockerfile"),
+    module("BuildGraph", "Build/Graph", ["DockerfileSyntax", "ImageSpec", crypto]),
+    module(
+      "BuildSolver", "Build/Solver",
+      [
+        "BuildGraph", "DockerfileSyntax", "ImageSpec", "RuntimeSpec", "Layers", "Content", "Snapshots", "Sandboxes",
+        "RegistryClient", "Kernel", crypto, system,
+        .product(name: "AsyncHTTPClient", package: "async-http-client"), nioCore,
+      ]),
+
+    // Image
+    module("ImageSpec", "Image/Spec"),
+    module("Layers", "Image/Layer", ["ImageSpec", "Kernel", "CZlib", "CDeflate", "CZstd", "CBzip2", "CLzma", crypto, system]),
+    module("Content", "Image/Store", ["ImageSpec", "Kernel", sqlite, crypto, system]),
+
+    // Registry
+    module("DistributionSpec", "Registry/Spec", ["ImageSpec"]),
+    module(
+      "RegistryClient", "Registry/Client",
+      [
+        "DistributionSpec", "Content", "ImageSpec", "Kernel", "Layers", crypto, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioFoundation, system,
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+      ]),
+    module(
+      "RegistryServer", "Registry/Server",
+      [
+        "DistributionSpec", "Content", "ImageSpec", "Kernel", "CCrypt", crypto, logging, nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes,
+        sqlite, system,
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdTLS", package: "hummingbird"),
+        .product(name: "X509", package: "swift-certificates"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+      ]),
+    module(
+      "ECRAPI", "Registry/ECR",
+      [
+        "RegistryServer", "DistributionSpec", "ImageSpec", "Content", crypto, logging, nioCore, httpTypes, 
+        .product(name: "Hummingbird", package: "hummingbird"),
+      ]),
+
+    // Run
+    module("RuntimeSpec", "Run/Spec"),
+    module("Snapshots", "Run/Snapshot", ["ImageSpec", "Layers", "Content", "Kernel", sqlite, system]),
+    module("OCIRuntime", "Run/Process", ["RuntimeSpec", "Kernel", "Cgroups", "CSeccomp", system]),
+    module("Sandboxes", "Run/Sandbox", ["RuntimeSpec", "Kernel", "Netlink", system]),
+    module(
+      "Engine", "Run/Engine",
+      ["ImageSpec", "RegistryClient", "Content", "Snapshots", "Layers", "Sandboxes", "RuntimeSpec", "Kernel", "Cgroups", sqlite, system, crypto]),
+
+    // Serve
+    module(
+      "KubeManifests", "Serve/Kube",
+      ["Engine", "ImageSpec", "RegistryClient", "Sandboxes", .product(name: "Yams", package: "Yams"), system]),
+
+    // System
+    .target(name: "CKernel", path: "Sources/System/CKernel"),
+    module("Kernel", "System/Kernel", ["CKernel", system]),
+    module("Cgroups", "System/Cgroups", ["Kernel", system]),
+    module("Netlink", "System/Netlink", ["Kernel", system]),
+    systemLibrary("CSeccomp", "libseccomp-dev"),
+    systemLibrary("CZlib", "zlib1g-dev"),
+    systemLibrary("CDeflate", "libdeflate-dev"),
+    systemLibrary("CZstd", "libzstd-dev"),
+    systemLibrary("CBzip2", "libbz2-dev"),
+    systemLibrary("CLzma", "liblzma-dev"),
+    systemLibrary("CCrypt", "libcrypt-dev"),
+
+    // Tools
+    module(
+      "Commands", "Tools/Commands",
+      [
+        "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "RegistryServer", "ECRAPI",
+        "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", arguments, logging, system,
+      ]),
+    .executableTarget(name: "clipper", dependencies: ["Commands"], path: "Sources/Tools/clipper", swiftSettings: settings),
+    .executableTarget(
+      name: "clipper-runtime", dependencies: ["OCIRuntime"], path: "Sources/Tools/clipper-runtime", swiftSettings: settings),
+  ],
+  swiftLanguageModes: [.v6]
+)

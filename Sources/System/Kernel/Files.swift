@@ -1,0 +1,138 @@
+internal import CKernel
+import Glibc
+public import SystemPackage
+
+/// How openat2 walks a path. (openat2(2))
+public struct PathResolution: OptionSet, Sendable {
+  public let rawValue: UInt64
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  public static let noCrossDevice = PathResolution(rawValue: 0x01)
+  public static let noMagicLinks = PathResolution(rawValue: 0x02)
+  public static let noSymlinks = PathResolution(rawValue: 0x04)
+  public static let beneath = PathResolution(rawValue: 0x08)
+  /// The directory descriptor is `/` for the whole walk: absolute paths, `..` and links stay inside.
+  public static let inRoot = PathResolution(rawValue: 0x10)
+}
+
+/// Opens `path` below `directory` (AT_FDCWD by default), close-on-exec. (openat2(2))
+public func openat2(
+  _ directory: CInt = AT_FDCWD, _ path: String, flags: CInt, mode: mode_t = 0, resolve: PathResolution = []
+) throws(Errno) -> OwnedDescriptor {
+  // The kernel refuses a mode on a call that creates nothing.
+  let creates = flags & O_CREAT != 0 || flags & __O_TMPFILE != 0
+  while true {
+    let number = kernel_openat2(
+      directory, path, UInt64(UInt32(bitPattern: flags | O_CLOEXEC)), creates ? UInt64(mode) : 0, resolve.rawValue)
+    if number >= 0 { return OwnedDescriptor(number) }
+    let error = Errno.current
+    // EAGAIN: a rename raced with the walk; the kernel asks for another try.
+    guard error == .interrupted || error == .resourceTemporarilyUnavailable else { throw error }
+  }
+}
+
+/// Reads a whole file, at most `limit` bytes. A larger one throws `Errno.fileTooLarge`.
+public func readFile(_ path: FilePath, limit: Int = 64 << 20) throws(Errno) -> [UInt8] {
+  let file = try openat2(AT_FDCWD, path.string, flags: O_RDONLY)
+  return try readAll(file.number, limit: limit)
+}
+
+/// Reads to the end of a descriptor, at most `limit` bytes. More throws `Errno.fileTooLarge`.
+public func readAll(_ descriptor: CInt, limit: Int) throws(Errno) -> [UInt8] {
+  var bytes: [UInt8] = []
+  var buffer = [UInt8](repeating: 0, count: 64 << 10)
+  while true {
+    let count = try Errno.retrying { read(descriptor, &buffer, buffer.count) }
+    if count == 0 { return bytes }
+    guard bytes.count + count <= limit else { throw .fileTooLarge }
+    bytes.append(contentsOf: buffer[..<count])
+  }
+}
+
+/// Writes all the bytes.
+public func writeAll(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer) throws(Errno) {
+  var rest = bytes
+  while !rest.isEmpty {
+    let pointer = rest
+    let count = try Errno.retrying { write(descriptor, pointer.baseAddress, pointer.count) }
+    rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+  }
+}
+
+public func writeAll(_ descriptor: CInt, _ bytes: [UInt8]) throws(Errno) {
+  // withUnsafeBytes does not carry typed errors.
+  let result = bytes.withUnsafeBytes { buffer -> Errno? in
+    do { try writeAll(descriptor, buffer) } catch { return error }
+    return nil
+  }
+  if let result { throw result }
+}
+
+/// Replaces a file as a whole: the new content is written beside it and renamed over it, so that a reader or a
+/// crash sees the old or the new, never a part. `durable` also waits for the disk.
+public func writeFileAtomically(_ path: FilePath, _ bytes: [UInt8], mode: mode_t = 0o644, durable: Bool = false) throws(Errno) {
+  let temporary = path.string + ".\(getpid()).\(kernel_gettid()).tmp"
+  do {
+    let file = try openat2(AT_FDCWD, temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
+    try writeAll(file.number, bytes)
+    if durable { try Errno.check(fsync(file.number)) }
+    try Errno.check(rename(temporary, path.string))
+  } catch {
+    unlink(temporary)
+    throw error
+  }
+}
+
+/// Makes a directory and those above it; one that exists is fine.
+public func makeDirectories(_ path: FilePath, mode: mode_t = 0o755) throws(Errno) {
+  if mkdir(path.string, mode) == 0 { return }
+  switch Errno.current {
+  case .fileExists: return
+  case .noSuchFileOrDirectory:
+    try makeDirectories(path.removingLastComponent(), mode: mode)
+    if mkdir(path.string, mode) != 0, Errno.current != .fileExists { throw Errno.current }
+  case let error: throw error
+  }
+}
+
+/// Removes a file or a whole tree without following links and without crossing into other mounts;
+/// a path that is not there is fine.
+public func removeTree(_ path: FilePath) throws(Errno) {
+  try removeEntry(AT_FDCWD, path.string)
+}
+
+private func removeEntry(_ directory: CInt, _ name: String) throws(Errno) {
+  if unlinkat(directory, name, 0) == 0 { return }
+  let error = Errno.current
+  if error == .noSuchFileOrDirectory { return }
+  guard error == .isDirectory || error == .notPermitted else { throw error }
+  if unlinkat(directory, name, AT_REMOVEDIR) == 0 { return }
+  guard Errno.current == .directoryNotEmpty || Errno.current == .fileExists else { throw Errno.current }
+  let children = try openat2(
+    directory, name, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: directory == AT_FDCWD ? [] : [.noCrossDevice])
+  for child in try directoryEntries(children.number) { try removeEntry(children.number, child) }
+  try Errno.check(unlinkat(directory, name, AT_REMOVEDIR))
+}
+
+/// Names in an open directory, without `.` and `..`, in the directory's own order.
+public func directoryEntries(_ descriptor: CInt) throws(Errno) -> [String] {
+  // fdopendir takes the descriptor over and shares its offset: read through one of its own.
+  let number = try Errno.check(openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+  guard let stream = fdopendir(number) else {
+    let error = Errno.current
+    close(number)
+    throw error
+  }
+  defer { closedir(stream) }
+  var names: [String] = []
+  errno = 0
+  while let entry = readdir(stream) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+      pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+    if name != ".", name != ".." { names.append(name) }
+    errno = 0
+  }
+  guard errno == 0 else { throw Errno.current }
+  return names
+}
