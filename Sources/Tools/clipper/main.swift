@@ -1,1 +1,3 @@
-print("clipper")
+internal import Commands
+
+Clipper.main()

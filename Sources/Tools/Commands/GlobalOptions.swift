@@ -1,0 +1,43 @@
+public import ArgumentParser
+public import Engine
+public import Logging
+internal import SystemPackage
+
+/// The options before the command's name, the same for every command.
+public struct GlobalOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Where content, containers and volumes are kept.", valueName: "dir"))
+  var root: String?
+
+  @Option(help: ArgumentHelp("Where sockets and locks are kept while containers run.", valueName: "dir"))
+  var runRoot: String?
+
+  @Option(help: ArgumentHelp("How much is logged: debug, info, warn or error.", valueName: "level"))
+  var logLevel: String = "warn"
+
+  public init() {}
+
+  public mutating func validate() throws {
+    guard Self.levels[logLevel] != nil else {
+      throw ValidationError("log level \"\(logLevel)\" is not known: use debug, info, warn or error")
+    }
+  }
+
+  private static let levels: [String: Logger.Level] = [
+    "trace": .trace, "debug": .debug, "info": .info, "warn": .warning, "warning": .warning, "error": .error,
+  ]
+
+  var level: Logger.Level { Self.levels[logLevel] ?? .warning }
+
+  /// A logger of this command, on standard error.
+  func logger(_ label: String) -> Logger {
+    var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = level
+    return logger
+  }
+
+  func locations() throws -> Locations {
+    try Locations.resolve(root: root.map { FilePath($0) }, run: runRoot.map { FilePath($0) })
+  }
+
+  func engine() throws -> Engine { try Engine.open(locations()) }
+}
