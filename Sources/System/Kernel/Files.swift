@@ -15,9 +15,12 @@ public struct PathResolution: OptionSet, Sendable {
   public static let inRoot = PathResolution(rawValue: 0x10)
 }
 
+/// The directory descriptor that stands for the working directory. (openat(2), AT_FDCWD)
+public let workingDirectory: CInt = -100
+
 /// Opens `path` below `directory` (AT_FDCWD by default), close-on-exec. (openat2(2))
 public func openat2(
-  _ directory: CInt = AT_FDCWD, _ path: String, flags: CInt, mode: mode_t = 0, resolve: PathResolution = []
+  _ directory: CInt = workingDirectory, _ path: String, flags: CInt, mode: UInt32 = 0, resolve: PathResolution = []
 ) throws(Errno) -> OwnedDescriptor {
   // The kernel refuses a mode on a call that creates nothing.
   let creates = flags & O_CREAT != 0 || flags & __O_TMPFILE != 0
@@ -62,7 +65,7 @@ public func writeAll(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer) throws
 public func writeAll(_ descriptor: CInt, _ bytes: [UInt8]) throws(Errno) {
   // withUnsafeBytes does not carry typed errors.
   let result = bytes.withUnsafeBytes { buffer -> Errno? in
-    do { try writeAll(descriptor, buffer) } catch { return error }
+    do throws(Errno) { try writeAll(descriptor, buffer) } catch { return error }
     return nil
   }
   if let result { throw result }
@@ -70,7 +73,7 @@ public func writeAll(_ descriptor: CInt, _ bytes: [UInt8]) throws(Errno) {
 
 /// Replaces a file as a whole: the new content is written beside it and renamed over it, so that a reader or a
 /// crash sees the old or the new, never a part. `durable` also waits for the disk.
-public func writeFileAtomically(_ path: FilePath, _ bytes: [UInt8], mode: mode_t = 0o644, durable: Bool = false) throws(Errno) {
+public func writeFileAtomically(_ path: FilePath, _ bytes: [UInt8], mode: UInt32 = 0o644, durable: Bool = false) throws(Errno) {
   let temporary = path.string + ".\(getpid()).\(kernel_gettid()).tmp"
   do {
     let file = try openat2(AT_FDCWD, temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
@@ -84,7 +87,7 @@ public func writeFileAtomically(_ path: FilePath, _ bytes: [UInt8], mode: mode_t
 }
 
 /// Makes a directory and those above it; one that exists is fine.
-public func makeDirectories(_ path: FilePath, mode: mode_t = 0o755) throws(Errno) {
+public func makeDirectories(_ path: FilePath, mode: UInt32 = 0o755) throws(Errno) {
   if mkdir(path.string, mode) == 0 { return }
   switch Errno.current {
   case .fileExists: return

@@ -20,7 +20,7 @@ public struct Spawn: Sendable {
   }
 
   /// The new process's ID. The caller reaps it.
-  public func start() throws(Errno) -> pid_t {
+  public func start() throws(Errno) -> Int32 {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -80,7 +80,7 @@ public enum ExitStatus: Hashable, Sendable {
 }
 
 /// Waits until a child of this process has ended, and reaps it.
-public func waitForProcess(_ pid: pid_t) throws(Errno) -> ExitStatus {
+public func waitForProcess(_ pid: Int32) throws(Errno) -> ExitStatus {
   var status: CInt = 0
   try Errno.retrying { waitpid(pid, &status, 0) }
   return ExitStatus(waitStatus: status)

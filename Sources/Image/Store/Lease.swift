@@ -1,0 +1,105 @@
+internal import Glibc
+internal import Kernel
+internal import Synchronization
+internal import SystemPackage
+
+/// A locked file. The lock ends with the process at the latest. (flock(2))
+final class FileLock: Sendable {
+  private let descriptor: CInt
+  private let open = Mutex(true)
+
+  /// Waits for the lock.
+  init(_ path: FilePath, shared: Bool = false) throws(Errno) {
+    descriptor = try Self.openFile(path)
+    do {
+      let descriptor = descriptor
+      try Errno.retrying { flock(descriptor, shared ? LOCK_SH : LOCK_EX) }
+    } catch {
+      close(descriptor)
+      throw error
+    }
+  }
+
+  /// nil where another process holds the lock.
+  init?(trying path: FilePath) throws(Errno) {
+    let descriptor = try Self.openFile(path)
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let error = Errno.current
+      close(descriptor)
+      if error == .wouldBlock { return nil }
+      throw error
+    }
+    self.descriptor = descriptor
+  }
+
+  private static func openFile(_ path: FilePath) throws(Errno) -> CInt {
+    try openat2(AT_FDCWD, path.string, flags: O_RDWR | O_CREAT, mode: 0o600).release()
+  }
+
+  func unlock() {
+    let wasOpen = open.withLock { open in
+      defer { open = false }
+      return open
+    }
+    if wasOpen { close(descriptor) }
+  }
+
+  deinit { unlock() }
+}
+
+/// While a lease lives, nothing is collected that was written or retained since it began.
+public final class Lease: Sendable {
+  private let path: FilePath
+  private let lock: FileLock
+
+  init(directory: FilePath) throws {
+    var id = UInt64.random(in: 0...UInt64.max)
+    var path = directory.appending("\(getpid())-\(String(id, radix: 36))")
+    do throws(Errno) {
+      while access(path.string, F_OK) == 0 {
+        id &+= 1
+        path = directory.appending("\(getpid())-\(String(id, radix: 36))")
+      }
+      lock = try FileLock(path)
+    } catch {
+      throw ContentError.system(operation: "take a lease at", path: path, error)
+    }
+    self.path = path
+  }
+
+  public func release() {
+    unlink(path.string)
+    lock.unlock()
+  }
+
+  deinit { release() }
+}
+
+/// The lease that a short-lived process takes with its first write and keeps until it ends.
+final class ImplicitLease: Sendable {
+  private let directory: FilePath
+  private let enabled: Bool
+  private let lease = Mutex<Lease?>(nil)
+
+  init(directory: FilePath, enabled: Bool) {
+    self.directory = directory
+    self.enabled = enabled
+  }
+
+  func take() throws {
+    guard enabled else { return }
+    try lease.withLock { lease in
+      if lease == nil { lease = try Lease(directory: directory) }
+    }
+  }
+
+  /// Given up by a process that is about to collect: its own work must not hold the collection back.
+  func release() {
+    lease.withLock { $0 = nil }
+  }
+}
+
+extension ContentStore {
+  /// Keeps all that is written or retained from now on until it is released or this process ends.
+  public func lease() throws -> Lease { try Lease(directory: root.appending("leases")) }
+}

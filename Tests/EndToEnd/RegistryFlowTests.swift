@@ -1,0 +1,100 @@
+import Foundation
+import Testing
+
+@Suite("registry", .serialized, .enabled(if: Host.runsContainers, Host.needs))
+struct RegistryFlowTests {
+  /// Starts a registry with TLS by its own CA, a user `ada` and an access key, and gives its address in `$HOST`.
+  static let serve = """
+    export HOST=127.0.0.1:15000 PASSWORD=correct-horse
+    printf %s "$PASSWORD" | clipper registry user add --password-stdin ada >/dev/null
+    clipper registry serve --listen $HOST > registry.log 2>&1 & server=$!
+    trap 'kill $server; wait $server' EXIT
+    for i in $(seq 200); do curl -sk https://$HOST/healthz >/dev/null && break; sleep 0.1; done
+    clipper registry ca > ca.crt
+    export SSL_CERT_FILE=$PWD/ca.crt AWS_CA_BUNDLE=$PWD/ca.crt
+    mkdir -p certs/$HOST && cp ca.crt certs/$HOST/ca.crt
+    printf %s "$PASSWORD" | clipper login -u ada --password-stdin $HOST
+    """
+
+  @Test func pushesAndPullsWithTLSAndAPassword() throws {
+    let machine = try Machine()
+    try machine.importBusybox()
+    try machine.succeed(
+      """
+      \(Self.serve)
+      clipper push base:1 $HOST/team/base:1
+      curl -s --cacert ca.crt -u ada:$PASSWORD https://$HOST/v2/team/base/tags/list | jq -e '.tags == ["1"]'
+      test "$(curl -s -o /dev/null -w '%{http_code}' --cacert ca.crt https://$HOST/v2/team/base/tags/list)" = 401
+      export CLIPPER_ROOT=$PWD/other CLIPPER_RUN_ROOT=$PWD/other-run
+      clipper pull $HOST/team/base:1
+      test "$(clipper run --rm --network none $HOST/team/base:1 echo works)" = works
+      clipper search --list-tags $HOST/team/base | grep -q 1
+      clipper logout $HOST && ! clipper pull $HOST/team/base:none
+      """)
+  }
+
+  @Test(.enabled(if: Host.has("skopeo"), "needs skopeo"))
+  func skopeoCopiesBothWays() throws {
+    let machine = try Machine()
+    try machine.importBusybox()
+    try machine.succeed(
+      """
+      \(Self.serve)
+      clipper save -o base.tar base:1
+      skopeo --insecure-policy copy --dest-cert-dir certs/$HOST --dest-creds ada:$PASSWORD oci-archive:base.tar docker://$HOST/sk/base:1 ||
+        skopeo --insecure-policy copy --dest-cert-dir certs/$HOST --dest-creds ada:$PASSWORD docker-archive:base.tar docker://$HOST/sk/base:1
+      skopeo --insecure-policy copy --src-cert-dir certs/$HOST --src-creds ada:$PASSWORD docker://$HOST/sk/base:1 docker-archive:back.tar:back:1
+      clipper load -i back.tar && test "$(clipper run --rm --network none back:1 echo back)" = back
+      skopeo list-tags --cert-dir certs/$HOST --creds ada:$PASSWORD docker://$HOST/sk/base | jq -e '.Tags == ["1"]'
+      """)
+  }
+
+  @Test(.enabled(if: Host.has("aws"), "needs the aws CLI"))
+  func theAWSCommandLineSignsInAndManagesRepositories() throws {
+    let machine = try Machine()
+    try machine.importBusybox()
+    try machine.succeed(
+      """
+      \(Self.serve)
+      eval "$(clipper registry key create --format env)"
+      export AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL_ECR=https://$HOST
+      aws ecr create-repository --repository-name team/app | jq -e '.repository.repositoryName == "team/app"'
+      aws ecr get-login-password | clipper login --username AWS --password-stdin $HOST
+      clipper push base:1 $HOST/team/app:1
+      aws ecr list-images --repository-name team/app | jq -e '.imageIds | length == 1'
+      aws ecr describe-images --repository-name team/app | jq -e '.imageDetails[0].imageTags == ["1"]'
+      aws ecr batch-get-image --repository-name team/app --image-ids imageTag=1 | jq -e '.images | length == 1'
+      aws ecr batch-delete-image --repository-name team/app --image-ids imageTag=1 | jq -e '.failures == []'
+      aws ecr delete-repository --repository-name team/app --force
+      ! AWS_SECRET_ACCESS_KEY=wrong aws ecr describe-repositories
+      """)
+  }
+
+  @Test func anOccupiedPortIsNamed() throws {
+    let machine = try Machine()
+    let output = try machine.run(
+      """
+      \(Self.serve)
+      clipper registry serve --listen $HOST
+      """)
+    #expect(output.status == 1 && output.err.contains("15000"))
+  }
+
+  @Test func aCorruptBlobIsNamedAndNothingOfItIsKept() throws {
+    let machine = try Machine()
+    try machine.importBusybox()
+    let output = try machine.run(
+      """
+      \(Self.serve)
+      clipper push base:1 $HOST/team/base:1 >/dev/null
+      blob=$(find root/content/blobs -type f -size +100k -printf '%s %p\\n' | sort -n | head -1 | cut -d' ' -f2)
+      chmod u+w $blob; printf x | dd of=$blob bs=1 seek=1000 conv=notrunc 2>/dev/null
+      export CLIPPER_ROOT=$PWD/other CLIPPER_RUN_ROOT=$PWD/other-run
+      clipper pull $HOST/team/base:1; echo "status $?"
+      clipper images -q
+      """)
+    #expect(output.out.contains("status 1"))
+    #expect(output.err.contains("digest"))
+    #expect(!output.out.split(separator: "\n").contains { $0.count == 12 && !$0.contains(" ") })
+  }
+}
