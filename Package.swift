@@ -85,17 +85,13 @@ let package = Package(
       [
         "DistributionSpec", "Content", "ImageSpec", "Kernel", "CCrypt", crypto, logging, nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes,
         sqlite, system,
-        .product(name: "Hummingbird", package: "hummingbird"),
-        .product(name: "HummingbirdTLS", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),
         .product(name: "SwiftASN1", package: "swift-asn1"),
       ]),
     module(
       "ECRAPI", "Registry/ECR",
-      [
-        "RegistryServer", "DistributionSpec", "ImageSpec", "Content", crypto, logging, nioCore, httpTypes, 
-        .product(name: "Hummingbird", package: "hummingbird"),
-      ]),
+      ["RegistryServer", "DistributionSpec", "ImageSpec", crypto, logging, httpTypes]),
 
     // Run
     module("RuntimeSpec", "Run/Spec"),

@@ -1,0 +1,90 @@
+import Content
+import DistributionSpec
+import FoundationEssentials
+import GRDB
+import HTTPTypes
+import Kernel
+import SystemPackage
+
+/// The one table from errors to answers under `/v2/`. (distribution-spec, Error codes)
+extension RegistryResponse {
+  static func failure(_ error: any Error) -> RegistryResponse {
+    switch error {
+    case let error as RegistryError:
+      var response = failure(error.code, error.description, status: status(of: error))
+      if case .uploadOutOfOrder(_, let received) = error {
+        response.headers[.range] = UploadRange(received: received).description
+      }
+      return response
+    case let error as RouteError: return failure(error.code, error.description)
+    case AuthenticationFailure.tokenExpired:
+      return failure(.denied, AuthenticationFailure.tokenExpired.description)
+    case let error as AuthenticationFailure: return failure(.unauthorized, error.description)
+    case let error as EndpointError: return failure(error.code, error.description, status: error.status)
+    case ContentError.system(_, _, .noSpace):
+      return failure(.unavailable, "the registry's disk is full", status: .init(code: 507, reasonPhrase: "Insufficient Storage"))
+    case ContentError.ingestBusy: return failure(.blobUploadInvalid, "another request is writing to this upload", status: .conflict)
+    case let error as DatabaseError where error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_FULL:
+      return failure(.unavailable, "the registry cannot write at the moment; try again")
+    // What is left is the registry's own trouble: the log has it, paths and all; the client gets no more than the fact.
+    default: return failure(.unknown, "the registry failed to do this; its log says why")
+    }
+  }
+
+  private static func status(of error: RegistryError) -> HTTPResponse.Status? {
+    switch error {
+    case .manifestTooLarge: .contentTooLarge
+    case .repositoryExists, .uploadBusy: .conflict
+    default: nil
+    }
+  }
+
+  static func failure(_ code: ErrorCode, _ message: String, status: HTTPResponse.Status? = nil) -> RegistryResponse {
+    json(status ?? HTTPResponse.Status(code: code.status), ErrorBody(code, message: message))
+  }
+
+  static func json(
+    _ status: HTTPResponse.Status, _ value: some Encodable, contentType: String = "application/json"
+  ) -> RegistryResponse {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    guard let data = try? encoder.encode(value) else { return RegistryResponse(.internalServerError) }
+    return RegistryResponse(status, contentType: contentType, bytes: Array(data))
+  }
+}
+
+/// What is wrong with a request itself.
+enum EndpointError: Error {
+  case methodNotAllowed(String)
+  case digestMissing
+  case rangeMalformed(String)
+  case pageSizeMalformed(String)
+  case denied(String)
+  case notAcceptable(String)
+
+  var code: ErrorCode {
+    switch self {
+    case .methodNotAllowed: .unsupported
+    case .digestMissing: .digestInvalid
+    case .rangeMalformed: .rangeInvalid
+    case .pageSizeMalformed: .paginationNumberInvalid
+    case .denied: .denied
+    case .notAcceptable: .manifestUnknown
+    }
+  }
+
+  var status: HTTPResponse.Status? {
+    if case .rangeMalformed = self { .badRequest } else { nil }
+  }
+
+  var description: String {
+    switch self {
+    case .methodNotAllowed(let method): "\(method) is not supported here"
+    case .digestMissing: "the query must have digest=<algorithm>:<hash>"
+    case .rangeMalformed(let text): "Content-Range \"\(text.prefix(80))\" is not of the form <first>-<last>"
+    case .pageSizeMalformed(let text): "n=\"\(text.prefix(40))\" is not a number of entries"
+    case .denied(let what): "requested access to the resource is denied: \(what)"
+    case .notAcceptable(let type): "the manifest is of type \(type), which the request's Accept leaves out"
+    }
+  }
+}

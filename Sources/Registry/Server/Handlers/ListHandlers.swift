@@ -1,0 +1,40 @@
+import DistributionSpec
+import HTTPTypes
+
+extension RegistryServer {
+  func getTags(_ name: String, _ request: RegistryRequest) async throws -> RegistryResponse {
+    let limit = min(try Self.pageSize(request.query) ?? Self.largestPage, Self.largestPage)
+    let last = request.query["last"]
+    // One more than asked for tells whether there is a next page.
+    let found = try await blocking { try self.registry.tags(name, after: last, limit: limit + 1) }
+    let page = Array(found.prefix(limit))
+    var response = RegistryResponse.json(.ok, TagList(name: name, tags: page))
+    response.headers[.link] = Self.next(request.path, page.last, limit, more: found.count > limit)
+    return response
+  }
+
+  func getCatalog(_ request: RegistryRequest, _ principal: Principal) async throws -> RegistryResponse {
+    let limit = min(try Self.pageSize(request.query) ?? 1000, Self.largestPage)
+    let last = request.query["last"]
+    let found = try await blocking { try self.registry.repositories(after: last, limit: limit + 1) }
+    let page = found.prefix(limit).map(\.name)
+    let visible = page.filter { policy.allows(principal, .pull, repository: $0) }
+    var response = RegistryResponse.json(.ok, Catalog(repositories: visible))
+    response.headers[.link] = Self.next(request.path, page.last, limit, more: found.count > limit)
+    return response
+  }
+
+  /// `n` of a listing; nil where it is not given.
+  static func pageSize(_ query: Query) throws -> Int? {
+    guard let text = query["n"] else { return nil }
+    guard let count = Int(text), count >= 0 else { throw EndpointError.pageSizeMalformed(text) }
+    return count
+  }
+
+  private static let largestPage = 10_000
+
+  private static func next(_ path: String, _ last: String?, _ limit: Int, more: Bool) -> String? {
+    guard more, let last else { return nil }
+    return LinkHeader(target: "\(path)?\(Query([("n", String(limit)), ("last", last)]))").description
+  }
+}

@@ -1,0 +1,106 @@
+import DistributionSpec
+import HTTPTypes
+import ImageSpec
+import NIOCore
+
+extension RegistryServer {
+  func getManifest(_ name: String, _ reference: ManifestReference, _ request: RegistryRequest) async throws -> RegistryResponse {
+    let content: ManifestContent
+    if let hot = try registry.hotManifest(reference, in: name) {
+      content = hot
+    } else {
+      content = try await blocking { try self.registry.manifest(reference, in: name) }
+    }
+    guard Self.accepts(request.headers[values: .accept], content.mediaType) else {
+      throw EndpointError.notAcceptable(content.mediaType.rawValue)
+    }
+    let tag = "\"\(content.digest)\""
+    var headers: HTTPFields = [
+      .contentType: content.mediaType.rawValue, .dockerContentDigest: content.digest.description, .eTag: tag,
+    ]
+    if Self.matches(request.headers[.ifNoneMatch], tag) { return RegistryResponse(.notModified, headers) }
+    // A digest names the same bytes for ever; a tag has to be asked for again.
+    headers[.cacheControl] = reference.digest == nil ? "no-cache" : "max-age=31536000, immutable"
+    return RegistryResponse(.ok, headers, body: .bytes(ByteBuffer(bytes: content.bytes)))
+  }
+
+  /// Where a request lists kinds of manifests, the answer must be one of them: a client that knows no indexes cannot use
+  /// one. One that lists none, or a wildcard, takes what there is.
+  static func accepts(_ headers: [String], _ type: MediaType) -> Bool {
+    let types = headers.flatMap { $0.split(separator: ",") }.map { piece in
+      String(piece.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" })
+    }
+    let manifests = Set(MediaType.manifests.map(\.rawValue))
+    guard types.contains(where: manifests.contains) else { return true }
+    return types.contains(type.rawValue) || types.contains("*/*") || types.contains("application/*")
+  }
+
+  static func matches(_ header: String?, _ tag: String) -> Bool {
+    guard let header else { return false }
+    return header == "*"
+      || header.split(separator: ",").contains { piece in
+        let bare = piece.drop { $0 == " " }
+        return (bare.hasPrefix("W/") ? bare.dropFirst(2) : bare) == tag
+      }
+  }
+
+  func putManifest(_ name: String, _ reference: ManifestReference, _ request: RegistryRequest) async throws -> RegistryResponse {
+    guard let bytes = try await request.collectBody(limit: ManifestDocument.sizeLimit) else {
+      throw RegistryError.manifestTooLarge(limit: ManifestDocument.sizeLimit)
+    }
+    let contentType = request.headers[.contentType].map { header in
+      MediaType(String(header.prefix { $0 != ";" }.filter { $0 != " " }))
+    }
+    // `?tag=` beside a digest gives several tags at once. (distribution-spec, Pushing Manifests)
+    let more = request.query.items.filter { $0.name == "tag" }.map(\.value)
+    for tag in more where !Reference.isTag(tag) { throw RouteError.invalidTag(tag) }
+    let tags = (reference.tag.map { [$0] } ?? []) + more
+    let result = try await blocking {
+      try self.registry.putManifest(bytes, contentType: contentType, in: name, tags: tags, expected: reference.digest)
+    }
+    var headers: HTTPFields = [
+      .location: Route.manifest(name: name, reference: .digest(result.digest)).path,
+      .dockerContentDigest: result.digest.description,
+    ]
+    if let subject = result.subject { headers[.ociSubject] = subject.description }
+    if !more.isEmpty { headers[.ociTag] = more.joined(separator: ", ") }
+    return RegistryResponse(.created, headers)
+  }
+
+  func deleteManifest(_ name: String, _ reference: ManifestReference) async throws -> RegistryResponse {
+    try await blocking {
+      switch reference {
+      case .tag(let tag): try self.registry.deleteTag(tag, in: name)
+      case .digest(let digest): try self.registry.deleteManifest(digest, in: name)
+      }
+    }
+    return RegistryResponse(.accepted)
+  }
+
+  func getReferrers(_ name: String, _ digest: Digest, _ request: RegistryRequest) async throws -> RegistryResponse {
+    let artifactType = request.query["artifactType"].flatMap { $0.isEmpty ? nil : $0 }
+    let last = request.query["last"].flatMap { Int64($0) } ?? 0
+    let limit = min(try Self.pageSize(request.query) ?? Self.referrersPage, Self.referrersPage)
+    let found = try await blocking {
+      try self.registry.referrers(of: digest, artifactType: artifactType, in: name, after: last, limit: limit + 1)
+    }
+    let page = found.prefix(limit)
+    var index = Index(
+      manifests: page.map {
+        Descriptor(
+          mediaType: $0.mediaType, digest: $0.digest, size: $0.size, annotations: $0.annotations, artifactType: $0.artifactType)
+      })
+    index.annotations = nil
+    var response = RegistryResponse.json(.ok, index, contentType: MediaType.index.rawValue)
+    if artifactType != nil { response.headers[.ociFiltersApplied] = "artifactType" }
+    if found.count > limit, let end = page.last {
+      var query = Query([("last", String(end.id)), ("n", String(limit))])
+      if let artifactType { query.items.append(("artifactType", artifactType)) }
+      response.headers[.link] = LinkHeader(target: "\(request.path)?\(query)").description
+    }
+    return response
+  }
+
+  /// An answer stays below the 4 MiB that clients read of an index.
+  private static let referrersPage = 500
+}

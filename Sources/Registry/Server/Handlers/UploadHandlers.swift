@@ -1,0 +1,156 @@
+import DistributionSpec
+import HTTPTypes
+import HummingbirdCore
+import ImageSpec
+import NIOCore
+
+extension RegistryServer {
+  /// Begins an upload; or does all of it, by `digest=` with the bytes, or by `mount=` without any.
+  func postUpload(_ name: String, _ request: RegistryRequest, _ principal: Principal) async throws -> RegistryResponse {
+    if let mount = request.query["mount"] {
+      let digest = try Self.digest(mount)
+      let source = request.query["from"].flatMap { $0.isEmpty ? nil : $0 }
+      let mounted = try await blocking { try self.mount(digest, from: source, to: name, principal) }
+      if mounted { return created(name, digest) }
+      // Not there, or not for this caller: both look the same, and the client sends the bytes. (distribution-spec,
+      // Mounting a blob from another repository)
+    } else if let text = request.query["digest"] {
+      let digest = try Self.digest(text)
+      let writer = try await blocking { try self.uploads.openAnonymous(in: name) }
+      do {
+        try await receive(request, into: writer)
+      } catch {
+        try? await blocking { try writer.discard() }
+        throw error
+      }
+      _ = try await blocking { try writer.finish(expecting: digest) }
+      return created(name, digest)
+    }
+    let id = try await blocking { try self.uploads.begin(in: name) }
+    return progress(.accepted, name, id, received: 0)
+  }
+
+  private func mount(_ digest: Digest, from source: String?, to name: String, _ principal: Principal) throws -> Bool {
+    let sources = try source.map { [$0] } ?? registry.repositories(havingBlob: digest)
+    for source in sources where policy.allows(principal, .pull, repository: source) {
+      if try registry.mountBlob(digest, from: source, to: name) { return true }
+    }
+    return false
+  }
+
+  /// A chunk; or, without Content-Range, a stream of any length.
+  func patchUpload(_ name: String, _ id: String, _ request: RegistryRequest) async throws -> RegistryResponse {
+    let writer = try await blocking { try self.uploads.open(id, in: name) }
+    do {
+      try Self.checkRange(request, writer)
+      try await receive(request, into: writer)
+    } catch {
+      // What has come stays: the client asks how much that is, and goes on.
+      try? await blocking { try writer.release() }
+      if case RegistryError.uploadOutOfOrder(_, let received) = error {
+        var response = RegistryResponse.failure(error)
+        response.headers.append(contentsOf: progress(.accepted, name, id, received: received).headers)
+        return response
+      }
+      throw error
+    }
+    let received = writer.offset
+    try await blocking { try writer.release() }
+    return progress(.accepted, name, id, received: received)
+  }
+
+  /// The last chunk, if any, and the digest of all.
+  func putUpload(_ name: String, _ id: String, _ request: RegistryRequest) async throws -> RegistryResponse {
+    guard let text = request.query["digest"] else { throw EndpointError.digestMissing }
+    let digest = try Self.digest(text)
+    let writer = try await blocking { try self.uploads.open(id, in: name) }
+    do {
+      try Self.checkRange(request, writer)
+      try await receive(request, into: writer)
+    } catch {
+      try? await blocking { try writer.release() }
+      throw error
+    }
+    _ = try await blocking { try writer.finish(expecting: digest) }
+    return created(name, digest)
+  }
+
+  func getUpload(_ name: String, _ id: String) async throws -> RegistryResponse {
+    let received = try await blocking {
+      let writer = try self.uploads.open(id, in: name)
+      let received = writer.offset
+      try writer.release()
+      return received
+    }
+    return progress(.noContent, name, id, received: received)
+  }
+
+  func deleteUpload(_ name: String, _ id: String) async throws -> RegistryResponse {
+    try await blocking { try self.uploads.open(id, in: name).discard() }
+    return RegistryResponse(.noContent)
+  }
+
+  private static func digest(_ text: String) throws -> Digest {
+    do { return try Digest(parsing: text) } catch { throw RouteError.invalidDigest(text) }
+  }
+
+  /// A chunk must begin where the upload stands. (distribution-spec, Pushing a blob in chunks)
+  private static func checkRange(_ request: RegistryRequest, _ writer: UploadWriter) throws {
+    guard let header = request.headers[.contentRange] else { return }
+    guard let range = UploadRange(parsing: header) else { throw EndpointError.rangeMalformed(header) }
+    if let length = request.contentLength, length != range.count {
+      // Some clients announce 0-0 with the empty PUT that ends an upload.
+      guard length > 0 else { return }
+      throw RegistryError.sizeMismatch(expected: range.count, actual: length)
+    }
+    guard range.first == writer.offset else {
+      throw RegistryError.uploadOutOfOrder(writer.id ?? "", received: writer.offset)
+    }
+  }
+
+  /// Streams the body into the upload. While a batch is hashed and written on a thread of its own, NIO takes in the
+  /// next pieces, and no more than a few: a fast client waits for the disk, not for memory.
+  private func receive(_ request: RegistryRequest, into writer: UploadWriter) async throws {
+    var batch: [ByteBuffer] = []
+    var batchBytes = 0
+    var total: Int64 = 0
+    func write(_ batch: [ByteBuffer]) async throws {
+      if !batch.isEmpty { try await blocking { try writer.append(batch) } }
+    }
+    do {
+      for try await buffer in request.body {
+        batch.append(buffer)
+        batchBytes += buffer.readableBytes
+        total += Int64(buffer.readableBytes)
+        if batchBytes >= Self.batchSize {
+          let full = batch
+          batch = []
+          batchBytes = 0
+          try await write(full)
+        }
+      }
+    } catch {
+      // The connection broke, or the disk is full; what was taken in is kept where it can be.
+      try? await write(batch)
+      throw error
+    }
+    try await write(batch)
+    if let length = request.contentLength, length != total { throw RequestBroken() }
+  }
+
+  private static let batchSize = 512 << 10
+
+  private func created(_ name: String, _ digest: Digest) -> RegistryResponse {
+    RegistryResponse(
+      .created, [.location: Route.blob(name: name, digest: digest).path, .dockerContentDigest: digest.description])
+  }
+
+  private func progress(_ status: HTTPResponse.Status, _ name: String, _ id: String, received: Int64) -> RegistryResponse {
+    RegistryResponse(
+      status,
+      [
+        .location: Route.upload(name: name, id: id).path, .range: UploadRange(received: received).description,
+        .dockerUploadUUID: id,
+      ])
+  }
+}

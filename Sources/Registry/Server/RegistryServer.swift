@@ -1,0 +1,181 @@
+public import DistributionSpec
+public import HTTPTypes
+public import Logging
+import NIOCore
+import NIOPosix
+
+/// A registry's HTTP interface: who asks, may they, and which handler answers.
+///
+/// `Serve.swift` puts it behind sockets; `respond` alone is all of it but the bytes on the wire.
+public final class RegistryServer: Sendable {
+  public let registry: Registry
+  public let authenticator: Authenticator
+  public let policy: AccessPolicy
+  public let uploads: Uploads
+  public let logger: Logger
+  /// Address that clients use, `https://registry.example`, where it is not the one in their `Host` header.
+  public let externalURL: String?
+  let threads: NIOThreadPool
+  private let endpoints: [Endpoint]
+
+  /// Answers requests outside `/v2/`; nil where a request is not its own.
+  public typealias Endpoint = @Sendable (RegistryRequest, RegistryServer) async -> RegistryResponse?
+
+  public init(
+    _ registry: Registry, authenticator: Authenticator, policy: AccessPolicy, externalURL: String? = nil,
+    endpoints: [Endpoint] = [], logger: Logger
+  ) {
+    self.registry = registry
+    self.authenticator = authenticator
+    self.policy = policy
+    self.externalURL = externalURL
+    self.endpoints = endpoints
+    self.logger = logger
+    uploads = Uploads(registry)
+    // Waiting for a disk and for locks takes no processor: more threads than those, but no crowd.
+    threads = NIOThreadPool(numberOfThreads: 16)
+    threads.start()
+  }
+
+  deinit { threads.shutdownGracefully { _ in } }
+
+  /// Runs what may wait for a disk or a lock away from the event loops.
+  public func blocking<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+    try await threads.runIfActive(work)
+  }
+
+  /// Where clients reach this registry: `https://host:port`.
+  public func baseURL(_ request: RegistryRequest) -> String {
+    externalURL ?? "\(request.isSecure ? "https" : "http")://\(request.authority.isEmpty ? "localhost" : request.authority)"
+  }
+
+  /// A request that passed the door: all about it that can be told before its body is read.
+  public struct Admitted: Sendable {
+    let route: Route
+    let action: Action?
+    public let principal: Principal
+  }
+
+  /// The door of `/v2/`. Throws what `RegistryResponse.failure` knows.
+  func admit(_ request: RegistryRequest) async throws -> Admitted {
+    let principal = try await authenticator.principal(authorization: request.headers[.authorization])
+    if principal == .anonymous, policy.anonymous == .none { throw EndpointError.denied("sign in first") }
+    let route = try Route(parsing: request.path)
+    guard let action = Self.action(route, request.method) else {
+      throw EndpointError.methodNotAllowed(request.method.rawValue)
+    }
+    let isAllowed =
+      route == .base
+      ? policy.opensBase(to: principal) : policy.allows(principal, action, repository: route.name)
+    guard isAllowed else { throw EndpointError.denied("\(action.rawValue) on \(route.name ?? "this registry")") }
+    return Admitted(route: route, action: action, principal: principal)
+  }
+
+  static func action(_ route: Route, _ method: HTTPRequest.Method) -> Action? {
+    switch (route, method) {
+    case (.base, .get), (.base, .head): .pull
+    case (.catalog, .get): .catalog
+    case (.tags, .get), (.referrers, .get): .pull
+    case (.manifest, .get), (.manifest, .head), (.blob, .get), (.blob, .head): .pull
+    case (.manifest, .put), (.uploads, .post): .push
+    case (.upload, .get), (.upload, .patch), (.upload, .put), (.upload, .delete): .push
+    case (.manifest, .delete), (.blob, .delete): .delete
+    default: nil
+    }
+  }
+
+  /// Answers a request. `onAdmission` is called once the body is about to be read: where the client waits for
+  /// `100 Continue`, this is the time.
+  public func respond(
+    to request: RegistryRequest, onAdmission: () async throws -> Void = {}
+  ) async -> (response: RegistryResponse, principal: Principal) {
+    guard request.path == "/v2" || request.path.hasPrefix("/v2/") else {
+      try? await onAdmission()
+      return (await respondOutside(request), .anonymous)
+    }
+    var principal = Principal.anonymous
+    var response: RegistryResponse
+    do {
+      let admitted = try await admit(request)
+      principal = admitted.principal
+      try await onAdmission()
+      response = try await handle(admitted, request)
+    } catch {
+      response = refusal(error, request, principal)
+    }
+    response.headers[.dockerAPIVersion] = Header.dockerAPIVersionValue
+    return (response, principal)
+  }
+
+  private func handle(_ admitted: Admitted, _ request: RegistryRequest) async throws -> RegistryResponse {
+    switch admitted.route {
+    case .base: return RegistryResponse(.ok, contentType: "application/json", bytes: Array("{}".utf8))
+    case .catalog: return try await getCatalog(request, admitted.principal)
+    case .tags(let name): return try await getTags(name, request)
+    case .referrers(let name, let digest): return try await getReferrers(name, digest, request)
+    case .manifest(let name, let reference):
+      switch request.method {
+      case .put: return try await putManifest(name, reference, request)
+      case .delete: return try await deleteManifest(name, reference)
+      default: return try await getManifest(name, reference, request)
+      }
+    case .blob(let name, let digest):
+      return request.method == .delete ? try await deleteBlob(name, digest) : try await getBlob(name, digest, request)
+    case .uploads(let name): return try await postUpload(name, request, admitted.principal)
+    case .upload(let name, let id):
+      switch request.method {
+      case .patch: return try await patchUpload(name, id, request)
+      case .put: return try await putUpload(name, id, request)
+      case .delete: return try await deleteUpload(name, id)
+      default: return try await getUpload(name, id)
+      }
+    }
+  }
+
+  private func refusal(_ error: any Error, _ request: RegistryRequest, _ principal: Principal) -> RegistryResponse {
+    var error = error
+    if principal == .anonymous, case EndpointError.denied = error {
+      // Whoever shows no credentials is asked for them, whatever is behind the door.
+      if request.headers[.authorization].map({ $0.isEmpty || $0 == "Basic Og==" }) ?? true {
+        var response = RegistryResponse.failure(.unauthorized, ErrorCode.unauthorized.message)
+        response.headers[.wwwAuthenticate] = challenge(request)
+        return response
+      }
+    }
+    if let failure = error as? AuthenticationFailure, failure != .tokenExpired {
+      logger.notice("sign-in refused", metadata: ["remote": "\(request.remote)", "reason": "\(failure)"])
+      error = failure
+    }
+    var response = RegistryResponse.failure(error)
+    if response.status == .unauthorized { response.headers[.wwwAuthenticate] = challenge(request) }
+    if response.status.kind == .serverError, !(error is RequestBroken) {
+      logger.error(
+        "request failed", metadata: ["method": "\(request.method)", "path": "\(request.path)", "error": "\(error)"])
+    }
+    return response
+  }
+
+  private func challenge(_ request: RegistryRequest) -> String {
+    // The service's name is ECR's own: its tools look for it.
+    Challenge.basic(realm: baseURL(request) + "/", service: "ecr.amazonaws.com").description
+  }
+
+  private func respondOutside(_ request: RegistryRequest) async -> RegistryResponse {
+    if request.path == "/healthz", request.method == .get || request.method == .head {
+      do {
+        // The tables answer: the registry does.
+        _ = try await blocking { try self.registry.repositories(limit: 1) }
+        return RegistryResponse(.ok, [.cacheControl: "no-store"], contentType: "text/plain", bytes: Array("ok\n".utf8))
+      } catch {
+        logger.error("the health check failed", metadata: ["error": "\(error)"])
+        return RegistryResponse(
+          .serviceUnavailable, [.cacheControl: "no-store"], contentType: "text/plain",
+          bytes: Array("the registry's database does not answer\n".utf8))
+      }
+    }
+    for endpoint in endpoints {
+      if let response = await endpoint(request, self) { return response }
+    }
+    return .failure(.unknownEndpoint, "no endpoint has the path \"\(request.path.prefix(160))\"; the registry is at /v2/")
+  }
+}

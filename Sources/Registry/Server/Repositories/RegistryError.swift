@@ -1,0 +1,72 @@
+public import DistributionSpec
+public import ImageSpec
+
+/// Why a registry did not do what it was asked for.
+public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
+  case nameInvalid(String)
+  case repositoryUnknown(String)
+  case repositoryExists(String)
+  case repositoryNotEmpty(String)
+  case manifestUnknown(String, repository: String)
+  case manifestInvalid(String)
+  case manifestTooLarge(limit: Int)
+  /// What a manifest names and its repository lacks.
+  case referencesUnknown([Digest], manifests: Bool, repository: String)
+  case digestMismatch(expected: Digest, actual: Digest)
+  case tagImmutable(String, repository: String)
+  case blobUnknown(Digest, repository: String)
+  case blobReferenced(Digest, by: Digest, repository: String)
+  case manifestReferenced(Digest, by: Digest, repository: String)
+  case uploadUnknown(String)
+  case uploadBusy(String)
+  /// A chunk that does not begin where the upload stands.
+  case uploadOutOfOrder(String, received: Int64)
+  case sizeMismatch(expected: Int64, actual: Int64)
+
+  /// The error in the distribution-spec's words; its HTTP status is the code's.
+  public var code: ErrorCode {
+    switch self {
+    case .nameInvalid: .nameInvalid
+    case .repositoryUnknown: .nameUnknown
+    case .repositoryExists, .repositoryNotEmpty, .blobReferenced, .manifestReferenced: .unsupported
+    case .manifestUnknown: .manifestUnknown
+    case .manifestInvalid: .manifestInvalid
+    case .manifestTooLarge, .sizeMismatch: .sizeInvalid
+    case .referencesUnknown: .manifestBlobUnknown
+    case .digestMismatch: .digestInvalid
+    case .tagImmutable: .tagInvalid
+    case .blobUnknown: .blobUnknown
+    case .uploadUnknown: .blobUploadUnknown
+    case .uploadBusy: .blobUploadInvalid
+    case .uploadOutOfOrder: .rangeInvalid
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .nameInvalid(let name):
+      "invalid repository name \"\(name.prefix(160))\": lower-case letters and digits, separated by one of . / _ __ or dashes"
+    case .repositoryUnknown(let name): "the repository \"\(name)\" does not exist in this registry"
+    case .repositoryExists(let name): "the repository \"\(name)\" already exists"
+    case .repositoryNotEmpty(let name): "the repository \"\(name)\" still has images"
+    case .manifestUnknown(let reference, let repository): "\(reference) is not known in the repository \"\(repository)\""
+    case .manifestInvalid(let why): "manifest invalid: \(why)"
+    case .manifestTooLarge(let limit): "the manifest is larger than \(limit) bytes"
+    case .referencesUnknown(let digests, let manifests, let repository):
+      "the manifest names \(manifests ? "manifests" : "blobs") that the repository \"\(repository)\" lacks: "
+        + digests.prefix(8).map(\.description).joined(separator: ", ") + (digests.count > 8 ? ", …" : "")
+    case .digestMismatch(let expected, let actual): "the content has the digest \(actual), not \(expected)"
+    case .tagImmutable(let tag, let repository):
+      "the image tag \"\(tag)\" already exists in the \"\(repository)\" repository and cannot be overwritten because "
+        + "the tag is immutable."
+    case .blobUnknown(let digest, let repository): "the blob \(digest) is not known in the repository \"\(repository)\""
+    case .blobReferenced(let digest, let manifest, _):
+      "the blob \(digest) is part of the manifest \(manifest); delete that first"
+    case .manifestReferenced(let digest, let index, _): "the manifest \(digest) is part of the index \(index); delete that first"
+    case .uploadUnknown(let id): "the upload \(id.prefix(64)) is not known: it ended, expired or never began"
+    case .uploadBusy(let id): "another request is writing to the upload \(id)"
+    case .uploadOutOfOrder(_, let received): "the upload has \(received) bytes; the next chunk must begin there"
+    case .sizeMismatch(let expected, let actual): "\(expected) bytes were announced and \(actual) came"
+    }
+  }
+}

@@ -1,0 +1,219 @@
+import Content
+import GRDB
+public import ImageSpec
+public import NIOCore
+import Synchronization
+
+/// The uploads under way: an ID that the client goes on with, and an ingest of the store that has the bytes.
+///
+/// Sessions stand in the database and bytes in the store, so an upload goes on after a restart. In memory are only those
+/// in use, as opening an ingest again means hashing what it has. All functions block.
+public final class Uploads: Sendable {
+  private final class Session: Sendable {
+    let id: String
+    let repository: String
+    let state: Mutex<State>
+
+    init(id: String, repository: String) {
+      self.id = id
+      self.repository = repository
+      state = Mutex(State())
+    }
+
+    struct State {
+      var ingest: Ingest?
+      var isBusy = false
+      var lastUse = ContinuousClock.now
+    }
+  }
+
+  private let registry: Registry
+  private let sessions = Mutex<[String: Session]>([:])
+
+  public init(_ registry: Registry) { self.registry = registry }
+
+  private static func key(_ id: String) -> String { "registry-\(id)" }
+
+  /// Begins an upload and returns its ID.
+  public func begin(in repository: String) throws -> String {
+    if !registry.createsOnPush, try !registry.repositoryExists(repository) {
+      throw RegistryError.repositoryUnknown(repository)
+    }
+    var generator = SystemRandomNumberGenerator()
+    let id = Self.hex(generator.next()) + Self.hex(generator.next())
+    try registry.store.database.write { database in
+      let now = Registry.now
+      try database.execute(
+        sql: "INSERT INTO registry_upload (id, repository, started, updated) VALUES (?, ?, ?, ?)",
+        arguments: [id, repository, now, now])
+    }
+    sessions.withLock { $0[id] = Session(id: id, repository: repository) }
+    return id
+  }
+
+  private static func hex(_ number: UInt64) -> String {
+    let text = String(number, radix: 16)
+    return String(repeating: "0", count: 16 - text.count) + text
+  }
+
+  /// Takes an upload for one request. Throws `uploadUnknown`, or `uploadBusy` while another request has it.
+  /// Every way out of the request ends in the writer's `release`, `finish` or `discard`.
+  func open(_ id: String, in repository: String) throws -> UploadWriter {
+    let session = try find(id, repository)
+    let ingest = try session.state.withLock { state in
+      guard !state.isBusy else { throw RegistryError.uploadBusy(id) }
+      state.isBusy = true
+      return state.ingest
+    }
+    do {
+      let ingest = try ingest ?? registry.store.ingest(Self.key(id))
+      session.state.withLock { $0.ingest = ingest }
+      return UploadWriter(ingest: ingest, id: id, repository: repository, uploads: self)
+    } catch {
+      session.state.withLock { $0.isBusy = false }
+      throw error
+    }
+  }
+
+  /// A blob that comes in one request and needs no session.
+  func openAnonymous(in repository: String) throws -> UploadWriter {
+    if !registry.createsOnPush, try !registry.repositoryExists(repository) {
+      throw RegistryError.repositoryUnknown(repository)
+    }
+    return UploadWriter(ingest: try registry.store.ingest(), id: nil, repository: repository, uploads: self)
+  }
+
+  private func find(_ id: String, _ repository: String) throws -> Session {
+    if let known = sessions.withLock({ $0[id] }) {
+      // An upload of another repository is as unknown as one that never was.
+      guard known.repository == repository else { throw RegistryError.uploadUnknown(id) }
+      return known
+    }
+    let recorded = try registry.store.database.read { database in
+      try String.fetchOne(database, sql: "SELECT repository FROM registry_upload WHERE id = ?", arguments: [id])
+    }
+    guard recorded == repository else { throw RegistryError.uploadUnknown(id) }
+    return sessions.withLock { sessions in
+      if let known = sessions[id] { return known }
+      let session = Session(id: id, repository: repository)
+      sessions[id] = session
+      return session
+    }
+  }
+
+  fileprivate func release(_ id: String) throws {
+    try registry.store.database.write { database in
+      try database.execute(sql: "UPDATE registry_upload SET updated = ? WHERE id = ?", arguments: [Registry.now, id])
+    }
+    unlock(id)
+  }
+
+  fileprivate func unlock(_ id: String) {
+    sessions.withLock { $0[id] }?.state.withLock { state in
+      state.isBusy = false
+      state.lastUse = .now
+    }
+  }
+
+  fileprivate func forget(_ id: String) throws {
+    _ = sessions.withLock { $0.removeValue(forKey: id) }
+    try registry.store.database.write { database in
+      try database.execute(sql: "DELETE FROM registry_upload WHERE id = ?", arguments: [id])
+    }
+  }
+
+  /// Makes an upload a blob of its repository.
+  fileprivate func finish(_ writer: UploadWriter, expecting digest: Digest) throws -> Int64 {
+    let lease = try registry.store.lease()
+    defer { lease.release() }
+    let size: Int64
+    do {
+      size = try writer.ingest.commit(expecting: digest).size
+    } catch {
+      // The ingest is gone either way; so is the upload.
+      if let id = writer.id { try forget(id) }
+      if case ContentError.digestMismatch(let expected, let actual) = error {
+        throw RegistryError.digestMismatch(expected: expected, actual: actual)
+      }
+      throw error
+    }
+    // Linked before the session ends: a crash in between leaves an upload that expires, not a blob without a link.
+    try registry.linkBlob(digest, size: size, in: writer.repository)
+    if let id = writer.id { try forget(id) }
+    return size
+  }
+
+  // MARK: upkeep
+
+  /// Ends uploads that nobody wrote to for `age` milliseconds, and removes their bytes. Returns how many.
+  @discardableResult
+  public func expire(olderThan age: Int64 = 24 * 3_600_000) throws -> Int {
+    let old = try registry.store.database.read { database in
+      try Row.fetchAll(
+        database, sql: "SELECT id, repository FROM registry_upload WHERE updated < ?", arguments: [Registry.now - age]
+      ).map { (id: $0["id"] as String, repository: $0["repository"] as String) }
+    }
+    var ended = 0
+    for upload in old {
+      // One that is being written to is not old.
+      guard let writer = try? open(upload.id, in: upload.repository) else { continue }
+      try writer.discard()
+      ended += 1
+    }
+    return ended
+  }
+
+  /// Closes the files of uploads that were quiet for a while; they are opened again when they go on.
+  public func suspendIdle(for limit: Duration = .seconds(120)) {
+    let idle = sessions.withLock { Array($0.values) }
+    for session in idle {
+      let isGone = session.state.withLock { state in
+        guard !state.isBusy, state.lastUse < .now - limit else { return false }
+        state.ingest?.suspend()
+        state.ingest = nil
+        // Whoever has found this session just now must look again.
+        state.isBusy = true
+        return true
+      }
+      if isGone { sessions.withLock { if $0[session.id] === session { $0[session.id] = nil } } }
+    }
+  }
+
+  public func suspendAll() { suspendIdle(for: .zero) }
+}
+
+/// One request's hold of an upload.
+final class UploadWriter: Sendable {
+  fileprivate let ingest: Ingest
+  let id: String?
+  let repository: String
+  private let uploads: Uploads
+
+  fileprivate init(ingest: Ingest, id: String?, repository: String, uploads: Uploads) {
+    self.ingest = ingest
+    self.id = id
+    self.repository = repository
+    self.uploads = uploads
+  }
+
+  /// Bytes received so far.
+  var offset: Int64 { ingest.offset }
+
+  func append(_ buffers: [ByteBuffer]) throws {
+    for buffer in buffers { try buffer.withUnsafeReadableBytes { try ingest.append($0) } }
+  }
+
+  /// Leaves the upload to the next request; one without a session ends.
+  func release() throws {
+    if let id { try uploads.release(id) } else { ingest.discard() }
+  }
+
+  /// Makes the bytes a blob, and returns its size. A wrong digest ends the upload.
+  func finish(expecting digest: Digest) throws -> Int64 { try uploads.finish(self, expecting: digest) }
+
+  /// Ends the upload and removes its bytes.
+  func discard() throws {
+    ingest.discard()
+    if let id { try uploads.forget(id) }
+  }
+}

@@ -1,0 +1,161 @@
+import HummingbirdCore
+public import Logging
+import NIOCore
+import NIOPosix
+
+extension RegistryServer {
+  /// Serves until `stop` returns, then finishes the requests under way, for `grace` at most.
+  ///
+  /// - Parameters:
+  ///   - tls: plain HTTP where nil. With it, plain HTTP is answered too, to this host alone.
+  ///   - onReady: called once all addresses are bound, with the ports as they are.
+  ///   - stop: waited for once all addresses are bound.
+  /// - Throws: `ServeError` where an address cannot be bound.
+  public func serve(
+    on addresses: [ListenAddress], tls: TLSIdentity?, grace: Duration = .seconds(20),
+    onReady: @escaping @Sendable ([ListenAddress]) async -> Void, until stop: @escaping @Sendable () async -> Void
+  ) async throws {
+    // Two loops feed the network of one host; the work is done elsewhere.
+    let loops = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+    do {
+      try await serve(on: addresses, tls, grace, loops, onReady, stop)
+    } catch {
+      try? await loops.shutdownGracefully()
+      throw error
+    }
+    try await loops.shutdownGracefully()
+    try await blocking {
+      self.uploads.suspendAll()
+      try self.registry.recordPulls()
+    }
+  }
+
+  private func serve(
+    on addresses: [ListenAddress], _ tls: TLSIdentity?, _ grace: Duration, _ loops: MultiThreadedEventLoopGroup,
+    _ onReady: @escaping @Sendable ([ListenAddress]) async -> Void, _ stop: @escaping @Sendable () async -> Void
+  ) async throws {
+    let (bound, binding) = AsyncStream.makeStream(of: (Int, UInt16).self)
+    let servers = addresses.enumerated().map { index, address in
+      Server(
+        childChannelSetup: Connection(server: self, tls: tls, limits: ConnectionLimits()),
+        configuration: ServerConfiguration(
+          address: .hostname(address.host.isEmpty ? "::" : address.host, port: Int(address.port)), backlog: 1024),
+        onServerRunning: { binding.yield((index, UInt16($0.localAddress?.port ?? 0))) },
+        eventLoopGroup: loops, logger: quietLogger)
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for (server, address) in zip(servers, addresses) {
+        group.addTask {
+          do { try await server.run() } catch let error as IOError { throw ServeError(error, address) }
+        }
+      }
+      group.addTask {
+        await self.waitUntilBound(bound, addresses, onReady)
+        await stop()
+        await Self.drain(servers, grace)
+        throw Stopped()
+      }
+      group.addTask { await self.keepUp(tls) }
+      defer { group.cancelAll() }
+      do {
+        // A server that ends by itself has failed; the others then stop too.
+        while let _ = try await group.next() {}
+      } catch is Stopped {}
+    }
+  }
+
+  /// The one way out of the servers' group that is no failure.
+  private struct Stopped: Error {}
+
+  private func waitUntilBound(
+    _ bound: AsyncStream<(Int, UInt16)>, _ addresses: [ListenAddress], _ onReady: @Sendable ([ListenAddress]) async -> Void
+  ) async {
+    var actual = addresses
+    var count = 0
+    for await (index, port) in bound {
+      actual[index] = ListenAddress(host: addresses[index].host, port: port)
+      count += 1
+      if count == addresses.count {
+        await onReady(actual)
+        return
+      }
+    }
+  }
+
+  private static func drain(_ servers: [Server<Connection>], _ grace: Duration) async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await withTaskGroup(of: Void.self) { closing in
+          for server in servers { closing.addTask { try? await server.shutdownGracefully() } }
+        }
+      }
+      group.addTask { try? await Task.sleep(for: grace) }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
+  /// What a server does beside answering, until its task is cancelled.
+  private func keepUp(_ tls: TLSIdentity?) async {
+    var minutes = 0
+    while !Task.isCancelled {
+      do { try await Task.sleep(for: .seconds(60)) } catch { return }
+      minutes += 1
+      let isHour = minutes % 60 == 0
+      do {
+        try await blocking {
+          tls?.reloadIfChanged()
+          self.uploads.suspendIdle()
+          try self.registry.recordPulls()
+          if isHour {
+            tls?.reload()
+            try self.uploads.expire()
+            try self.registry.dropUnusedBlobs()
+          }
+        }
+      } catch {
+        logger.error("upkeep failed", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+
+  /// The HTTP layer tells of each connection that ends early; that is for debugging.
+  private var quietLogger: Logger {
+    var logger = logger
+    if logger.logLevel > .debug { logger.logLevel = .critical }
+    return logger
+  }
+}
+
+public enum ServeError: Error, Hashable, Sendable, CustomStringConvertible {
+  case malformedAddress(String, String)
+  case portInUse(ListenAddress)
+  case portNotAllowed(ListenAddress)
+  case addressNotHere(ListenAddress)
+  case cannotListen(ListenAddress, String)
+
+  public var description: String {
+    switch self {
+    case .malformedAddress(let text, let why): "cannot listen on \"\(text.prefix(160))\": \(why)"
+    case .portInUse(let address):
+      "cannot listen on \(address): port \(address.port) is in use by another program; stop it (ss -ltnp shows it), or "
+        + "choose another with --listen"
+    case .portNotAllowed(let address):
+      "cannot listen on \(address): ports below 1024 are for root; choose another with --listen"
+    case .addressNotHere(let address): "cannot listen on \(address): this host does not have that address"
+    case .cannotListen(let address, let why): "cannot listen on \(address): \(why)"
+    }
+  }
+}
+
+extension ServeError {
+  fileprivate init(_ error: IOError, _ address: ListenAddress) {
+    self =
+      switch error.errnoCode {
+      case 98 /* EADDRINUSE */: .portInUse(address)
+      case 13 /* EACCES */: .portNotAllowed(address)
+      case 99 /* EADDRNOTAVAIL */: .addressNotHere(address)
+      default: .cannotListen(address, "\(error)")
+      }
+  }
+}
