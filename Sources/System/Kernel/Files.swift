@@ -22,6 +22,20 @@ public let workingDirectory: CInt = -100
 public func openat2(
   _ directory: CInt = workingDirectory, _ path: String, flags: CInt, mode: UInt32 = 0, resolve: PathResolution = []
 ) throws(Errno) -> OwnedDescriptor {
+  let result: Result<CInt, Errno> = path.withCString { path in
+    do throws(Errno) {
+      return .success(try openat2(directory, path, flags: flags, mode: mode, resolve: resolve).release())
+    } catch {
+      return .failure(error)
+    }
+  }
+  return OwnedDescriptor(try result.get())
+}
+
+/// The same for a path in bytes that need not be UTF-8, terminated by a zero.
+public func openat2(
+  _ directory: CInt, _ path: UnsafePointer<CChar>, flags: CInt, mode: UInt32 = 0, resolve: PathResolution = []
+) throws(Errno) -> OwnedDescriptor {
   // The kernel refuses a mode on a call that creates nothing.
   let creates = flags & O_CREAT != 0 || flags & __O_TMPFILE != 0
   while true {
