@@ -95,7 +95,7 @@ let package = Package(
 
     // Run
     module("RuntimeSpec", "Run/Spec"),
-    module("Snapshots", "Run/Snapshot", ["ImageSpec", "Layers", "Content", "Kernel", sqlite, system]),
+    module("Snapshots", "Run/Snapshot", ["ImageSpec", "Layers", "Content", "Kernel", crypto, sqlite, system]),
     module("OCIRuntime", "Run/Process", ["RuntimeSpec", "Kernel", "Cgroups", "CSeccomp", system]),
     module("Sandboxes", "Run/Sandbox", ["RuntimeSpec", "Kernel", "Netlink", system]),
     module(
@@ -105,7 +105,10 @@ let package = Package(
     // Serve
     module(
       "KubeManifests", "Serve/Kube",
-      ["Engine", "ImageSpec", "RegistryClient", "Sandboxes", .product(name: "Yams", package: "Yams"), system]),
+      [
+        "Engine", "ImageSpec", "RuntimeSpec", "RegistryClient", "Sandboxes", "Content", "Kernel", sqlite,
+        .product(name: "Yams", package: "Yams"), system,
+      ]),
 
     // System
     .target(name: "CKernel", path: "Sources/System/CKernel"),

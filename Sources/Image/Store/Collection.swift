@@ -82,7 +82,7 @@ extension ContentStore {
 
   /// The time since which something protects what is written: the oldest living lease's start, or now.
   /// Leases of processes that died are removed.
-  private func protectedSince() throws -> timespec {
+  func protectedSince() throws -> timespec {
     let directory = root.appending("leases")
     // A new lease's file gives the file system's own time, which is coarser than the clock's.
     let now = try Lease(directory: directory)
@@ -100,6 +100,12 @@ extension ContentStore {
       }
     }
     return oldest ?? timespec()
+  }
+
+  /// The same in seconds and nanoseconds.
+  func protectionCutoff() throws -> (seconds: Int64, nanoseconds: Int64) {
+    let cutoff = try protectedSince()
+    return (Int64(cutoff.tv_sec), Int64(cutoff.tv_nsec))
   }
 
   private func reachableDigests() throws -> Set<Digest> {

@@ -49,7 +49,7 @@ final class FileLock: Sendable {
 
 /// While a lease lives, nothing is collected that was written or retained since it began.
 public final class Lease: Sendable {
-  private let path: FilePath
+  let path: FilePath
   private let lock: FileLock
 
   init(directory: FilePath) throws {
@@ -89,7 +89,11 @@ final class ImplicitLease: Sendable {
   func take() throws {
     guard enabled else { return }
     try lease.withLock { lease in
-      if lease == nil { lease = try Lease(directory: directory) }
+      guard lease == nil else { return }
+      let taken = try Lease(directory: directory)
+      lease = taken
+      // Globals are not torn down when a process ends: without this each command would leave a file behind.
+      LeaseFiles.removeAtExit(taken.path)
     }
   }
 
@@ -99,7 +103,46 @@ final class ImplicitLease: Sendable {
   }
 }
 
+private enum LeaseFiles {
+  private static let paths = Mutex<[String]>([])
+
+  static func removeAtExit(_ path: FilePath) {
+    let isFirst = paths.withLock { paths in
+      paths.append(path.string)
+      return paths.count == 1
+    }
+    if isFirst { atexit { LeaseFiles.paths.withLock { for path in $0 { unlink(path) } } } }
+  }
+}
+
 extension ContentStore {
+  /// From now on until this process ends (or for a long-lived one, until its `lease()` is released) a collection
+  /// leaves alone what is used after this call.
+  public func protect() throws { try implicitLease.take() }
+
+  /// Runs `body` while no collection removes anything.
+  public func withoutCollection<Result>(_ body: () throws -> Result) throws -> Result {
+    let path = root.appending("store.lock")
+    let lock: FileLock
+    do { lock = try FileLock(path, shared: true) } catch { throw ContentError.system(operation: "lock", path: path, error) }
+    defer { lock.unlock() }
+    return try body()
+  }
+
+  /// Runs `body` while nobody takes anything into use, for a short time only.
+  ///
+  /// - Parameter body: gets the time that what is protected was last used at or after: seconds and nanoseconds.
+  public func whileCollecting<Result>(_ body: (_ cutoff: (seconds: Int64, nanoseconds: Int64)) throws -> Result) throws -> Result {
+    implicitLease.release()
+    let cutoff: (seconds: Int64, nanoseconds: Int64)
+    do { cutoff = try protectionCutoff() } catch let error as Errno {
+      throw ContentError.system(operation: "collect garbage in", path: root, error)
+    }
+    let lock = try lock()
+    defer { lock.unlock() }
+    return try body(cutoff)
+  }
+
   /// Keeps all that is written or retained from now on until it is released or this process ends.
   public func lease() throws -> Lease { try Lease(directory: root.appending("leases")) }
 }
