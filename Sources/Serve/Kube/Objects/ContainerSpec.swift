@@ -1,3 +1,5 @@
+internal import ImageSpec
+
 public struct ContainerPort: Sendable, Hashable {
   public enum Transport: String, Sendable, CaseIterable { case tcp = "TCP", udp = "UDP" }
 
@@ -42,7 +44,6 @@ public struct ContainerSpec: Sendable, Hashable {
   public var pullPolicy: ImagePullPolicy
   public var security = SecurityContext()
   public var stdin = false
-  public var stdinOnce = false
   public var tty = false
   /// An init container that goes on beside the others (`restartPolicy: Always`).
   public var isSidecar = false
@@ -54,6 +55,9 @@ extension ObjectReader {
   func container(volumes: [Volume], isInit: Bool) -> ContainerSpec? {
     let name = requiredLabelName("name")
     let image = requiredString("image")
+    if let image {
+      do { _ = try Reference(parsing: image) } catch { self.error("image", error.description) }
+    }
     let policy = string("imagePullPolicy", of: ImagePullPolicy.self)
     refuseContainerFields()
     let restart = string("restartPolicy")
@@ -76,7 +80,7 @@ extension ObjectReader {
     container.volumeMounts = volumeMounts(volumes)
     container.security = containerSecurityContext()
     container.stdin = bool("stdin") ?? false
-    container.stdinOnce = bool("stdinOnce") ?? false
+    accept("stdinOnce", only: ["false"], "nobody is attached to a pod's container for its whole life")
     container.tty = bool("tty") ?? false
     container.isSidecar = isSidecar
     container.probes = [

@@ -92,7 +92,7 @@ extension ObjectReader {
     if type == "kubernetes.io/service-account-token" {
       error("type", "\(type) is not supported: there is no API server that would accept a token")
     }
-    guard ["kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"].contains(type) else { return }
+    guard PullSecret.types.contains(type) else { return }
     do { _ = try PullSecret.credentials(type: type, data: data) } catch { self.error("data", "\(error)") }
   }
 

@@ -56,6 +56,8 @@ public struct KubeObject: Sendable {
   public let body: ObjectBody
   /// The object as compact JSON with sorted keys: what it is compared by, and read again from.
   public let canonical: String
+  /// What its pods are made from, in the same form: the object itself for a Pod, else the template.
+  let podContent: String
   public let file: String
   let line: Int
   /// Before `spec` in paths: empty, or `items[2].` of a List.
@@ -160,7 +162,8 @@ public struct Manifest: Sendable {
     guard let metadata, let body else { return nil }
     return KubeObject(
       key: ObjectKey(kind: kind, namespace: metadata.namespace, name: metadata.name), metadata: metadata, body: body,
-      canonical: CanonicalJSON.text(of: root.node), file: root.problems.file, line: root.line,
+      canonical: CanonicalJSON.text(of: root.node),
+      podContent: CanonicalJSON.text(of: root.node["spec"]?["template"] ?? root.node), file: root.problems.file, line: root.line,
       path: root.path.isEmpty ? "" : root.path + ".")
   }
 

@@ -111,6 +111,9 @@ extension ObjectReader {
       for server in pod.dnsServers where !NameRule.isIPv4(server) {
         config.error("nameservers", "\"\(server)\" is not an IPv4 address")
       }
+      if !pod.dnsServers.isEmpty, pod.dnsPolicy != .none {
+        config.error("nameservers", "need dnsPolicy: None here, as they replace the host's and are not added to them")
+      }
       pod.dnsSearch = config.strings("searches") ?? []
       pod.dnsOptions = config.objects("options") { option in
         let name = option.requiredString("name")

@@ -10,6 +10,8 @@ public struct PullCredential: Sendable, Hashable {
 
 /// Reads Secrets of the types that imagePullSecrets name.
 enum PullSecret {
+  static let types = ["kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"]
+
   struct Malformed: Error, CustomStringConvertible {
     let description: String
   }

@@ -25,7 +25,7 @@ public struct Service: Sendable, Hashable {
 }
 
 /// Kubernetes' standard range for ports of the host.
-let nodePorts: ClosedRange<Int64> = 30000...32767
+let nodePortRange: ClosedRange<Int64> = 30000...32767
 
 extension ObjectReader {
   func service() -> Service? {
@@ -78,8 +78,8 @@ extension ObjectReader {
       if kind != .nodePort {
         error("nodePort", "is for the type NodePort; the type here is \(kind.rawValue)")
         nodePort = nil
-      } else if !nodePorts.contains(port) {
-        error("nodePort", "must be \(nodePorts.lowerBound) to \(nodePorts.upperBound), not \(port)")
+      } else if !nodePortRange.contains(port) {
+        error("nodePort", "must be \(nodePortRange.lowerBound) to \(nodePortRange.upperBound), not \(port)")
       }
     }
     guard let number else { return nil }

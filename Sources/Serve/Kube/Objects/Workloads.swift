@@ -48,7 +48,7 @@ extension ObjectReader {
     }
     let template = template(defaultRestart: .always)
     if let template, template.spec.restartPolicy != .always {
-      problems.error(template.spec.line, path("template.spec.restartPolicy"), "must be Always in a Deployment")
+      problems.error(template.spec.line, path("template") + ".spec.restartPolicy", "must be Always in a Deployment")
     }
     guard let selector, let template else { return nil }
     if selector.requirements.isEmpty {
@@ -115,7 +115,7 @@ extension ObjectReader {
     let deadline = integer("activeDeadlineSeconds", in: 1...Int64(Int32.max))
     guard let template = template(defaultRestart: .always) else { return nil }
     if template.spec.restartPolicy == .always {
-      problems.error(template.spec.line, path("template.spec.restartPolicy"), "must be OnFailure or Never in a Job")
+      problems.error(template.spec.line, path("template") + ".spec.restartPolicy", "must be OnFailure or Never in a Job")
     }
     // Without completions, one success of any pod completes the job once all have ended: as many as run at once.
     let wanted = completions.map { Int($0) } ?? parallelism
