@@ -246,6 +246,37 @@ extension Registry {
     return result
   }
 
+  /// Takes a tag away, and the manifest with it where that was its last one: how ECR deletes an image by tag.
+  ///
+  /// Returns the manifest's digest. The last tag of what an index of the repository names stays: `manifestReferenced`.
+  public func deleteImage(tag: String, in name: String) throws -> Digest {
+    var keys: [ManifestCache.Key] = []
+    var number: Int64 = 0
+    var found: Digest?
+    try releasing(in: name) { database in
+      let repository = try Self.existing(database, name)
+      guard let manifest = try Self.find(database, .tag(tag), repository.id) else {
+        throw RegistryError.manifestUnknown(tag, repository: name)
+      }
+      let others = try Int.fetchOne(
+        database, sql: "SELECT COUNT(*) FROM registry_tag WHERE manifest = ? AND name <> ?", arguments: [manifest.id, tag])
+      let isLast = (others ?? 0) == 0
+      if isLast, let parent = try Self.parent(database, manifest.digest, repository.id, kind: "manifest") {
+        throw RegistryError.manifestReferenced(manifest.digest, by: parent, repository: name)
+      }
+      try database.execute(
+        sql: "DELETE FROM registry_tag WHERE repository = ? AND name = ?", arguments: [repository.id, tag])
+      if isLast { try database.execute(sql: "DELETE FROM registry_manifest WHERE id = ?", arguments: [manifest.id]) }
+      keys = [ManifestReference.tag(tag), .digest(manifest.digest)].map { .init(repository: name, reference: $0) }
+      number = try Self.raiseChange(database)
+      found = manifest.digest
+      return try !isLast || Self.has(database, manifest.digest, name) ? [] : [manifest.digest]
+    }
+    cache.remove(keys, number: number)
+    guard let found else { throw RegistryError.manifestUnknown(tag, repository: name) }
+    return found
+  }
+
   /// A manifest of the repository that names `digest`.
   static func parent(_ database: Database, _ digest: Digest, _ repository: Int64, kind: String) throws -> Digest? {
     try String.fetchOne(

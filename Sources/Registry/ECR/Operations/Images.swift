@@ -1,0 +1,325 @@
+internal import DistributionSpec
+internal import ImageSpec
+internal import RegistryServer
+
+/// What an operation calls an image by: its digest, a tag, or both.
+struct ImageIdentifier: Hashable, Sendable, Codable, CustomStringConvertible {
+  var imageDigest: String?
+  var imageTag: String?
+
+  var description: String { "{imageDigest:'\(imageDigest ?? "null")', imageTag:'\(imageTag ?? "null")'}" }
+
+  init(digest: Digest?, tag: String? = nil) {
+    imageDigest = digest?.description
+    imageTag = tag
+  }
+}
+
+/// Why an operation on several images left one out; the rest of it succeeds.
+struct ImageFailure: Error, Encodable {
+  enum Code: String, Encodable {
+    case invalidDigest = "InvalidImageDigest"
+    case invalidTag = "InvalidImageTag"
+    case tagDoesNotMatchDigest = "ImageTagDoesNotMatchDigest"
+    case notFound = "ImageNotFound"
+    case missingDigestAndTag = "MissingDigestAndTag"
+    case referencedByManifestList = "ImageReferencedByManifestList"
+  }
+
+  let imageId: ImageIdentifier
+  let failureCode: Code
+  let failureReason: String
+
+  init(_ image: ImageIdentifier, _ code: Code) {
+    imageId = image
+    failureCode = code
+    failureReason =
+      switch code {
+      case .invalidDigest: "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
+      case .invalidTag: "Invalid request parameters: image tag should satisfy the regex '[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}'"
+      case .tagDoesNotMatchDigest: "Requested image tag does not match the requested image digest"
+      case .notFound: "Requested image not found"
+      case .missingDigestAndTag: "Invalid request parameters: both tag and digest cannot be null"
+      case .referencedByManifestList: "Requested image referenced by manifest list"
+      }
+  }
+}
+
+extension Call {
+  /// The manifest that an identifier means, with its tags. Throws `ImageFailure`.
+  func find(_ image: ImageIdentifier, in repository: String) throws -> StoredManifest {
+    let reference: ManifestReference
+    if let text = image.imageDigest {
+      guard let digest = try? Digest(parsing: text) else { throw ImageFailure(image, .invalidDigest) }
+      reference = .digest(digest)
+    } else if let tag = image.imageTag {
+      reference = .tag(tag)
+    } else {
+      throw ImageFailure(image, .missingDigestAndTag)
+    }
+    if let tag = image.imageTag, !Reference.isTag(tag) { throw ImageFailure(image, .invalidTag) }
+    guard let found = try registry.manifests([reference], in: repository)[0] else { throw ImageFailure(image, .notFound) }
+    if let tag = image.imageTag, !found.tags.contains(tag) { throw ImageFailure(image, .tagDoesNotMatchDigest) }
+    return found
+  }
+
+  fileprivate func checkImages(_ images: [ImageIdentifier]) throws {
+    guard (1...100).contains(images.count) else {
+      throw ECRError.invalidParameter("Invalid parameter at 'imageIds' failed to satisfy constraint: '1 to 100 images'")
+    }
+  }
+}
+
+/// Which images a listing shows.
+struct ImageFilter: Decodable {
+  var tagStatus: String?
+  var imageStatus: String?
+
+  /// true: those with tags, false: those without, nil: all.
+  func tagged() throws -> Bool? {
+    switch tagStatus {
+    case nil, "ANY": nil
+    case "TAGGED": true
+    case "UNTAGGED": false
+    default: throw ECRError.invalidParameter("Invalid parameter at 'filter.tagStatus': one of TAGGED, UNTAGGED, ANY")
+    }
+  }
+
+  /// Nothing is ever archived here.
+  func showsActive() throws -> Bool {
+    switch imageStatus {
+    case nil, "ANY", "ACTIVE": true
+    case "ARCHIVED", "ACTIVATING": false
+    default: throw ECRError.invalidParameter("Invalid parameter at 'filter.imageStatus': one of ACTIVE, ARCHIVED, ACTIVATING, ANY")
+    }
+  }
+}
+
+struct ListImages: OperationInput {
+  var registryId: String?
+  var repositoryName: String
+  var nextToken: String?
+  var maxResults: Int?
+  var filter: ImageFilter?
+
+  enum CodingKeys: String, CodingKey, CaseIterable { case registryId, repositoryName, nextToken, maxResults, filter }
+
+  struct Output: Encodable {
+    var imageIds: [ImageIdentifier] = []
+    var nextToken: String?
+  }
+
+  /// One entry a tag, in push order; an image without tags has one with its digest alone.
+  func run(_ call: Call) throws -> Output {
+    try call.checkName(repositoryName, registry: registryId)
+    let page = try Page(maxResults)
+    let tagged = try filter?.tagged()
+    // A page may end amid the tags of an image: "<ID of the manifest>/<last tag shown>".
+    let position = try Page.position(nextToken)?.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+    let last = try position.map { parts in
+      guard parts.count == 2, let id = Int64(parts[0]) else {
+        throw ECRError.invalidParameter("Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'")
+      }
+      return (id: id, tag: String(parts[1]))
+    }
+    var output = Output()
+    let found = try call.naming(repositoryName) {
+      try call.registry.manifests(in: repositoryName, after: (last?.id ?? 1) - 1, tagged: tagged, limit: page.limit + 2)
+    }
+    guard try filter?.showsActive() ?? true else { return output }
+    var end = ""
+    for manifest in found {
+      var tags = manifest.tags
+      if let last, manifest.id == last.id {
+        if last.tag.isEmpty { continue }
+        tags = tags.filter { $0 > last.tag }
+        if tags.isEmpty { continue }
+      }
+      for tag in tags.isEmpty ? [nil] : tags.map(Optional.some) {
+        guard output.imageIds.count < page.limit else {
+          output.nextToken = Page.token(end)
+          return output
+        }
+        output.imageIds.append(ImageIdentifier(digest: manifest.digest, tag: tag))
+        end = "\(manifest.id)/\(tag ?? "")"
+      }
+    }
+    return output
+  }
+}
+
+struct DescribeImages: OperationInput {
+  var registryId: String?
+  var repositoryName: String
+  var imageIds: [ImageIdentifier]?
+  var nextToken: String?
+  var maxResults: Int?
+  var filter: ImageFilter?
+
+  enum CodingKeys: String, CodingKey, CaseIterable { case registryId, repositoryName, imageIds, nextToken, maxResults, filter }
+
+  struct Detail: Encodable {
+    let registryId: String
+    let repositoryName: String
+    let imageDigest: String
+    let imageTags: [String]?
+    let imageSizeInBytes: Int64
+    let imagePushedAt: Double
+    let imageManifestMediaType: String
+    let artifactMediaType: String?
+    let lastRecordedPullTime: Double?
+    let subjectManifestDigest: String?
+    let imageStatus = "ACTIVE"
+
+    init(_ manifest: StoredManifest, _ repository: String, _ call: Call) {
+      registryId = call.registryID
+      repositoryName = repository
+      imageDigest = manifest.digest.description
+      imageTags = manifest.tags.isEmpty ? nil : manifest.tags
+      imageSizeInBytes = manifest.contentSize
+      imagePushedAt = seconds(manifest.pushed)
+      imageManifestMediaType = manifest.mediaType.rawValue
+      artifactMediaType = manifest.artifactType
+      lastRecordedPullTime = manifest.pulled.map(seconds)
+      subjectManifestDigest = manifest.subject?.description
+    }
+  }
+
+  struct Output: Encodable {
+    let imageDetails: [Detail]
+    let nextToken: String?
+  }
+
+  func run(_ call: Call) throws -> Output {
+    try call.checkName(repositoryName, registry: registryId)
+    // What was pulled a moment ago is in the answer too.
+    try call.registry.recordPulls()
+    if let imageIds { return try describe(imageIds, call) }
+    let page = try Page(maxResults)
+    let tagged = try filter?.tagged()
+    let shows = try filter?.showsActive() ?? true
+    let last = try Page.position(nextToken).map { text in
+      guard let id = Int64(text) else {
+        throw ECRError.invalidParameter("Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'")
+      }
+      return id
+    }
+    let found = try call.naming(repositoryName) {
+      try call.registry.manifests(in: repositoryName, after: last ?? 0, tagged: tagged, limit: page.limit + 1)
+    }
+    let shown = shows ? found.prefix(page.limit) : []
+    return Output(
+      imageDetails: shown.map { Detail($0, repositoryName, call) },
+      nextToken: shows && found.count > page.limit ? shown.last.map { Page.token(String($0.id)) } : nil)
+  }
+
+  private func describe(_ images: [ImageIdentifier], _ call: Call) throws -> Output {
+    guard nextToken == nil, maxResults == nil else {
+      throw ECRError.invalidParameter("Invalid parameter at 'imageIds' failed to satisfy constraint: 'without nextToken and maxResults'")
+    }
+    try call.checkImages(images)
+    var details: [Detail] = []
+    var seen = Set<Digest>()
+    for image in images {
+      do {
+        let manifest = try call.naming(repositoryName) { try call.find(image, in: repositoryName) }
+        if seen.insert(manifest.digest).inserted { details.append(Detail(manifest, repositoryName, call)) }
+      } catch let failure as ImageFailure {
+        switch failure.failureCode {
+        case .notFound, .tagDoesNotMatchDigest:
+          throw ECRError.imageNotFound(image, repository: repositoryName, registry: call.registryID)
+        default: throw ECRError.invalidParameter(failure.failureReason)
+        }
+      }
+    }
+    return Output(imageDetails: details, nextToken: nil)
+  }
+}
+
+struct BatchGetImage: OperationInput {
+  var registryId: String?
+  var repositoryName: String
+  var imageIds: [ImageIdentifier]
+  var acceptedMediaTypes: [String]?
+
+  enum CodingKeys: String, CodingKey, CaseIterable { case registryId, repositoryName, imageIds, acceptedMediaTypes }
+
+  struct Image: Encodable {
+    let registryId: String
+    let repositoryName: String
+    let imageId: ImageIdentifier
+    let imageManifest: String
+    let imageManifestMediaType: String
+  }
+
+  struct Output: Encodable {
+    var images: [Image] = []
+    var failures: [ImageFailure] = []
+  }
+
+  func run(_ call: Call) throws -> Output {
+    try call.checkName(repositoryName, registry: registryId)
+    try call.checkImages(imageIds)
+    var output = Output()
+    for image in imageIds {
+      do {
+        let found = try call.naming(repositoryName) { try call.find(image, in: repositoryName) }
+        if let acceptedMediaTypes, !acceptedMediaTypes.contains(found.mediaType.rawValue) {
+          throw ImageFailure(image, .notFound)
+        }
+        let content = try call.registry.manifest(.digest(found.digest), in: repositoryName)
+        output.images.append(
+          Image(
+            registryId: call.registryID, repositoryName: repositoryName,
+            imageId: ImageIdentifier(digest: found.digest, tag: image.imageTag),
+            imageManifest: String(decoding: content.bytes, as: UTF8.self), imageManifestMediaType: content.mediaType.rawValue))
+      } catch let failure as ImageFailure {
+        output.failures.append(failure)
+      } catch RegistryError.manifestUnknown {
+        // Deleted since it was found.
+        output.failures.append(ImageFailure(image, .notFound))
+      }
+    }
+    return output
+  }
+}
+
+struct BatchDeleteImage: OperationInput {
+  var registryId: String?
+  var repositoryName: String
+  var imageIds: [ImageIdentifier]
+
+  enum CodingKeys: String, CodingKey, CaseIterable { case registryId, repositoryName, imageIds }
+
+  struct Output: Encodable {
+    var imageIds: [ImageIdentifier] = []
+    var failures: [ImageFailure] = []
+  }
+
+  /// By tag, the tag goes, and the image with its last one; by digest, the image and all its tags.
+  func run(_ call: Call) throws -> Output {
+    try call.checkName(repositoryName, registry: registryId)
+    try call.checkImages(imageIds)
+    var output = Output()
+    for image in imageIds {
+      do {
+        let found = try call.naming(repositoryName) { try call.find(image, in: repositoryName) }
+        if let tag = image.imageTag {
+          _ = try call.registry.deleteImage(tag: tag, in: repositoryName)
+          output.imageIds.append(ImageIdentifier(digest: found.digest, tag: tag))
+        } else {
+          try call.registry.deleteManifest(found.digest, in: repositoryName, protectingIndexes: true)
+          let tags = found.tags.isEmpty ? [nil] : found.tags.map(Optional.some)
+          output.imageIds += tags.map { ImageIdentifier(digest: found.digest, tag: $0) }
+        }
+      } catch let failure as ImageFailure {
+        output.failures.append(failure)
+      } catch RegistryError.manifestReferenced {
+        output.failures.append(ImageFailure(image, .referencedByManifestList))
+      } catch RegistryError.manifestUnknown {
+        output.failures.append(ImageFailure(image, .notFound))
+      }
+    }
+    return output
+  }
+}

@@ -1,0 +1,196 @@
+internal import ImageSpec
+internal import RegistryServer
+
+/// A repository as ECR describes it.
+struct RepositoryDescription: Encodable {
+  struct Filter: Codable {
+    let filterType: String
+    let filter: String
+  }
+  struct Scanning: Encodable { let scanOnPush = false }
+  struct Encryption: Encodable { let encryptionType = "AES256" }
+
+  let repositoryArn: String
+  let registryId: String
+  let repositoryName: String
+  let repositoryUri: String
+  let createdAt: Double
+  let imageTagMutability: String
+  let imageTagMutabilityExclusionFilters: [Filter]?
+  let imageScanningConfiguration = Scanning()
+  let encryptionConfiguration = Encryption()
+
+  init(_ repository: Repository, _ call: Call) {
+    repositoryArn = call.arn(repository.name)
+    registryId = call.registryID
+    repositoryName = repository.name
+    repositoryUri = "\(call.host)/\(repository.name)"
+    createdAt = seconds(repository.created)
+    imageTagMutability = repository.mutability.rule.rawValue
+    imageTagMutabilityExclusionFilters =
+      repository.mutability.exclusions.isEmpty
+      ? nil : repository.mutability.exclusions.map { Filter(filterType: "WILDCARD", filter: $0) }
+  }
+}
+
+struct RepositoryOutput: Encodable { let repository: RepositoryDescription }
+
+extension Call {
+  /// A repository's name as ECR takes it. Throws `ECRError`.
+  func checkName(_ name: String, registry id: String?) throws {
+    guard (2...256).contains(name.utf8.count), Reference.isPath(name) else {
+      throw ECRError.invalidParameter(
+        "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression "
+          + #"'(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*''"#)
+    }
+    guard id == nil || id == registryID else { throw ECRError.repositoryNotFound(name, registry: id ?? "") }
+  }
+}
+
+struct CreateRepository: OperationInput {
+  struct Tag: Decodable {
+    let Key: String
+    let Value: String?
+  }
+  struct Scanning: Decodable { let scanOnPush: Bool? }
+  struct Encryption: Decodable {
+    let encryptionType: String
+    let kmsKey: String?
+  }
+
+  var registryId: String?
+  var repositoryName: String
+  var tags: [Tag]?
+  var imageTagMutability: String?
+  var imageTagMutabilityExclusionFilters: [RepositoryDescription.Filter]?
+  var imageScanningConfiguration: Scanning?
+  var encryptionConfiguration: Encryption?
+
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case registryId, repositoryName, tags, imageTagMutability, imageTagMutabilityExclusionFilters
+    case imageScanningConfiguration, encryptionConfiguration
+  }
+
+  func run(_ call: Call) throws -> RepositoryOutput {
+    try call.checkName(repositoryName, registry: registryId)
+    if imageScanningConfiguration?.scanOnPush == true {
+      throw ECRError.invalidParameter("Invalid parameter at 'imageScanningConfiguration': this registry does not scan images")
+    }
+    if let encryptionConfiguration, encryptionConfiguration.encryptionType != "AES256" || encryptionConfiguration.kmsKey != nil {
+      throw ECRError.invalidParameter("Invalid parameter at 'encryptionConfiguration': this registry has no KMS; use AES256")
+    }
+    let labels = try Self.labels(tags ?? [])
+    let mutability = try mutability()
+    do {
+      return RepositoryOutput(
+        repository: .init(try call.registry.createRepository(repositoryName, mutability: mutability, labels: labels), call))
+    } catch RegistryError.repositoryExists(let name) {
+      throw ECRError.repositoryAlreadyExists(name, registry: call.registryID)
+    }
+  }
+
+  private static func labels(_ tags: [Tag]) throws -> [String: String] {
+    guard tags.count <= 50 else { throw ECRError.tooManyTags }
+    var labels: [String: String] = [:]
+    for tag in tags {
+      guard (1...128).contains(tag.Key.count), (tag.Value ?? "").count <= 256, !tag.Key.lowercased().hasPrefix("aws:") else {
+        throw ECRError.invalidTagParameter(
+          "Invalid tag '\(tag.Key.prefix(128))': keys have 1 to 128 characters and do not begin with aws:, values at most 256")
+      }
+      guard labels.updateValue(tag.Value ?? "", forKey: tag.Key) == nil else {
+        throw ECRError.invalidTagParameter("Duplicate tag key '\(tag.Key)'")
+      }
+    }
+    return labels
+  }
+
+  private func mutability() throws -> TagMutability {
+    guard let rule = TagMutability.Rule(rawValue: imageTagMutability ?? "MUTABLE") else {
+      throw ECRError.invalidParameter(
+        "Invalid parameter at 'imageTagMutability' failed to satisfy constraint: 'one of "
+          + TagMutability.Rule.allCases.map(\.rawValue).joined(separator: ", ") + "'")
+    }
+    let filters = imageTagMutabilityExclusionFilters ?? []
+    guard rule.hasExclusions ? (1...5).contains(filters.count) : filters.isEmpty else {
+      throw ECRError.invalidParameter(
+        "Invalid parameter at 'imageTagMutabilityExclusionFilters' failed to satisfy constraint: '1 to 5 filters with, "
+          + "and only with, MUTABLE_WITH_EXCLUSION and IMMUTABLE_WITH_EXCLUSION'")
+    }
+    for filter in filters {
+      let isPattern =
+        (1...128).contains(filter.filter.utf8.count)
+        && filter.filter.utf8.allSatisfy { $0 == UInt8(ascii: "*") || Reference.isTag("_\(Unicode.Scalar($0))") }
+      guard filter.filterType == "WILDCARD", isPattern else {
+        throw ECRError.invalidParameter(
+          "Invalid parameter at 'imageTagMutabilityExclusionFilters' failed to satisfy constraint: 'type WILDCARD and "
+            + "[0-9a-zA-Z._*-]{1,128}'")
+      }
+    }
+    return TagMutability(rule, exclusions: filters.map(\.filter))
+  }
+}
+
+struct DescribeRepositories: OperationInput {
+  var registryId: String?
+  var repositoryNames: [String]?
+  var nextToken: String?
+  var maxResults: Int?
+
+  enum CodingKeys: String, CodingKey, CaseIterable { case registryId, repositoryNames, nextToken, maxResults }
+
+  struct Output: Encodable {
+    let repositories: [RepositoryDescription]
+    let nextToken: String?
+  }
+
+  func run(_ call: Call) throws -> Output {
+    if let repositoryNames {
+      guard nextToken == nil, maxResults == nil, (1...100).contains(repositoryNames.count) else {
+        throw ECRError.invalidParameter(
+          "Invalid parameter at 'repositoryNames' failed to satisfy constraint: '1 to 100 names, without nextToken and maxResults'")
+      }
+      let found = try repositoryNames.map { name in
+        try call.checkName(name, registry: registryId)
+        return try call.naming(name) { try call.registry.repository(name) }
+      }
+      return Output(repositories: found.map { .init($0, call) }, nextToken: nil)
+    }
+    if let registryId, registryId != call.registryID {
+      throw ECRError.invalidParameter("Invalid parameter at 'registryId': the registry here has the id '\(call.registryID)'")
+    }
+    let page = try Page(maxResults)
+    let found = try call.registry.repositories(after: try Page.position(nextToken), limit: page.limit + 1)
+    let shown = found.prefix(page.limit)
+    return Output(
+      repositories: shown.map { .init($0, call) },
+      nextToken: found.count > page.limit ? shown.last.map { Page.token($0.name) } : nil)
+  }
+}
+
+struct DeleteRepository: OperationInput {
+  var registryId: String?
+  var repositoryName: String
+  var force: Bool?
+
+  enum CodingKeys: String, CodingKey, CaseIterable { case registryId, repositoryName, force }
+
+  func run(_ call: Call) throws -> RepositoryOutput {
+    try call.checkName(repositoryName, registry: registryId)
+    return try call.naming(repositoryName) {
+      RepositoryOutput(repository: .init(try call.registry.deleteRepository(repositoryName, force: force ?? false), call))
+    }
+  }
+}
+
+extension Call {
+  /// Turns what the registry says of a repository into ECR's words.
+  func naming<Result>(_ name: String, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch RegistryError.repositoryUnknown {
+      throw ECRError.repositoryNotFound(name, registry: registryID)
+    } catch RegistryError.repositoryNotEmpty {
+      throw ECRError.repositoryNotEmpty(name, registry: registryID)
+    }
+  }
+}

@@ -1,0 +1,20 @@
+public import ArgumentParser
+internal import Content
+internal import RegistryServer
+
+public struct RegistryCommand: AsyncParsableCommand {
+  public static let configuration = CommandConfiguration(
+    commandName: "registry", abstract: "Run a private registry and manage who may use it.",
+    subcommands: [ServeCommand.self, RegistryUserCommand.self, RegistryKeyCommand.self, RegistryCACommand.self])
+
+  public init() {}
+}
+
+extension GlobalOptions {
+  /// The registry's files below the store's root, which is made, or found to be of this version.
+  func registryFiles() throws -> RegistryFiles {
+    let root = try locations().root
+    _ = try ContentStore.open(root)
+    return RegistryFiles(root: root)
+  }
+}
