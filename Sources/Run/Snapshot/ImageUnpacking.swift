@@ -10,7 +10,7 @@ internal import SystemPackage
 /// The unpacking of one image's layers, side by side and in any order; what is unpacked already is left alone.
 public final class ImageUnpacking: Sendable {
   private struct State {
-    var pending: [Int: PendingSnapshot] = [:]
+    var pending: [Int: (snapshot: PendingSnapshot, size: Int64)] = [:]
     var unpacked: Set<Int> = []
   }
 
@@ -48,9 +48,9 @@ public final class ImageUnpacking: Sendable {
   /// Takes the bytes of one layer as they arrive.
   public func unpacker(of layer: Int) throws -> LayerUnpacking {
     let pending = try store.begin(parent: nil)
-    return try LayerUnpacking(pending, manifest.layers[layer].digest, expected: diffIDs[layer]) { [self] in
+    return try LayerUnpacking(pending, manifest.layers[layer].digest, expected: diffIDs[layer]) { [self] size in
       state.withLock {
-        $0.pending[layer] = pending
+        $0.pending[layer] = (pending, size)
         $0.unpacked.insert(layer)
       }
     }
@@ -74,12 +74,12 @@ public final class ImageUnpacking: Sendable {
       let pending = state.withLock { $0.pending.removeValue(forKey: layer) }
       // Another process may have been faster: containers of one image share one directory.
       if let made = try store.find(chain: Array(diffIDs[...layer])) {
-        pending?.discard()
+        pending?.snapshot.discard()
         snapshot = made
         continue
       }
-      snapshot = try pending?.commit(
-        on: snapshot, keys: [], diffID: diffIDs[layer], layer: manifest.layers[layer])
+      snapshot = try pending?.snapshot.commit(
+        on: snapshot, keys: [], diffID: diffIDs[layer], layer: manifest.layers[layer], size: pending?.size)
     }
     return snapshot
   }
@@ -111,9 +111,9 @@ public final class LayerUnpacking: @unchecked Sendable {
   private let unpacker: LayerUnpacker
   private let layer: Digest
   private let expected: Digest
-  private let done: @Sendable () -> Void
+  private let done: @Sendable (Int64) -> Void
 
-  init(_ pending: PendingSnapshot, _ layer: Digest, expected: Digest, done: @escaping @Sendable () -> Void) throws {
+  init(_ pending: PendingSnapshot, _ layer: Digest, expected: Digest, done: @escaping @Sendable (Int64) -> Void) throws {
     self.pending = pending
     self.layer = layer
     self.expected = expected
@@ -125,11 +125,11 @@ public final class LayerUnpacking: @unchecked Sendable {
 
   /// - Throws: `SnapshotError.diffIDMismatch` where the layer is not the one that the configuration names.
   public func finish() throws {
-    let (diffID, _) = try unpacker.finish()
+    let (diffID, size) = try unpacker.finish()
     guard diffID == expected else {
       throw SnapshotError.diffIDMismatch(layer: layer, expected: expected, actual: diffID)
     }
-    done()
+    done(size)
   }
 
   public func cancel() { pending.discard() }

@@ -36,8 +36,8 @@ extension SnapshotStore {
         chain = try text.map { Self.chainID(try Digest(parsing: $0), diffID) }
       }
       try database.execute(
-        sql: "UPDATE snapshots SET diff_id = ?, layer = ?, chain = ? WHERE id = ?",
-        arguments: [diffID.description, json, chain?.description, snapshot.id])
+        sql: "UPDATE snapshots SET diff_id = ?, layer = ?, chain = ?, size = ? WHERE id = ?",
+        arguments: [diffID.description, json, chain?.description, layer.size, snapshot.id])
       if let chain {
         // An unpacked layer of the same chain stays the one that containers share.
         try database.execute(

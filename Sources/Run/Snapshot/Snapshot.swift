@@ -13,6 +13,8 @@ public struct Snapshot: Sendable, Hashable {
   public let layer: Descriptor?
   /// Chain ID of this layer and those below, where all diff IDs are known. (image-spec, config.md, Layer ChainID)
   public let chainID: Digest?
+  /// Bytes of the layer's uncompressed archive, where it is known.
+  public let size: Int64?
 }
 
 public enum SnapshotError: Error, CustomStringConvertible {

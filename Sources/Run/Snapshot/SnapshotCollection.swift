@@ -49,7 +49,7 @@ extension SnapshotStore {
         keys[row[0], default: []].append(row[1])
       }
       return try Row.fetchAll(
-        database, sql: "SELECT id, parent, lower, diff_id, layer, chain FROM snapshots WHERE pending = 0 ORDER BY id"
+        database, sql: "SELECT id, parent, lower, diff_id, layer, chain, size FROM snapshots WHERE pending = 0 ORDER BY id"
       ).map { row in
         let snapshot = try Self.decode(row)
         return (snapshot, keys[snapshot.id] ?? [])

@@ -34,7 +34,7 @@ public final class SnapshotStore: Sendable {
       try database.execute(
         sql: """
           CREATE TABLE snapshots (id INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER, pending INTEGER NOT NULL,
-            lower TEXT NOT NULL, diff_id TEXT, layer TEXT, chain TEXT);
+            lower TEXT NOT NULL, diff_id TEXT, layer TEXT, chain TEXT, size INTEGER);
           CREATE TABLE snapshot_keys (key TEXT PRIMARY KEY, snapshot INTEGER NOT NULL) WITHOUT ROWID;
           CREATE INDEX snapshot_keys_snapshot ON snapshot_keys (snapshot);
           CREATE TABLE snapshot_holds (owner TEXT NOT NULL, snapshot INTEGER NOT NULL, PRIMARY KEY (owner, snapshot)) WITHOUT ROWID;
@@ -64,7 +64,7 @@ public final class SnapshotStore: Sendable {
         try Row.fetchOne(
           database,
           sql: """
-            SELECT id, parent, lower, diff_id, layer, chain FROM snapshots
+            SELECT id, parent, lower, diff_id, layer, chain, size FROM snapshots
             WHERE id = (SELECT snapshot FROM snapshot_keys WHERE key = ?)
             """, arguments: [key])
       }
@@ -83,7 +83,7 @@ public final class SnapshotStore: Sendable {
   public func snapshot(_ id: Int64) throws -> Snapshot {
     let row = try content.database.read { database in
       try Row.fetchOne(
-        database, sql: "SELECT id, parent, lower, diff_id, layer, chain FROM snapshots WHERE id = ? AND pending = 0",
+        database, sql: "SELECT id, parent, lower, diff_id, layer, chain, size FROM snapshots WHERE id = ? AND pending = 0",
         arguments: [id])
     }
     guard let row else { throw SnapshotError.missing(id: id) }
@@ -103,7 +103,7 @@ public final class SnapshotStore: Sendable {
       id: row[0], parent: row[1], lowerDirectories: lower.split(separator: ":").map { "\($0)/fs" },
       diffID: try diffID.map { try Digest(parsing: $0) },
       layer: try layer.map { try JSONDecoder().decode(Descriptor.self, from: Data($0.utf8)) },
-      chainID: try chain.map { try Digest(parsing: $0) })
+      chainID: try chain.map { try Digest(parsing: $0) }, size: row[6])
   }
 
   /// Another key for a snapshot; a key that names another one is moved.
@@ -212,11 +212,16 @@ public final class PendingSnapshot: @unchecked Sendable {
   /// - Parameters:
   ///   - diffID: digest of the layer's uncompressed archive, where it is known.
   ///   - layer: the archive in the content store, where there is one.
-  public func commit(keys: [String], diffID: Digest? = nil, layer: Descriptor? = nil) throws -> Snapshot {
-    try commit(on: parent, keys: keys, diffID: diffID, layer: layer)
+  ///   - size: bytes of the uncompressed archive.
+  public func commit(
+    keys: [String], diffID: Digest? = nil, layer: Descriptor? = nil, size: Int64? = nil
+  ) throws -> Snapshot {
+    try commit(on: parent, keys: keys, diffID: diffID, layer: layer, size: size)
   }
 
-  func commit(on parent: Snapshot?, keys: [String], diffID: Digest?, layer: Descriptor?) throws -> Snapshot {
+  func commit(
+    on parent: Snapshot?, keys: [String], diffID: Digest?, layer: Descriptor?, size: Int64?
+  ) throws -> Snapshot {
     precondition(isOpen, "committed or discarded before")
     let chain: Digest? =
       if let diffID {
@@ -230,8 +235,8 @@ public final class PendingSnapshot: @unchecked Sendable {
     try? removeTree(work)
     try store.content.database.write { database in
       try database.execute(
-        sql: "UPDATE snapshots SET parent = ?, pending = 0, lower = ?, diff_id = ?, layer = ?, chain = ? WHERE id = ?",
-        arguments: [parent?.id, lower, diffID?.description, json, chain?.description, id])
+        sql: "UPDATE snapshots SET parent = ?, pending = 0, lower = ?, diff_id = ?, layer = ?, chain = ?, size = ? WHERE id = ?",
+        arguments: [parent?.id, lower, diffID?.description, json, chain?.description, size, id])
       for key in keys + (chain.map { [SnapshotStore.chainKey($0)] } ?? []) {
         try database.execute(sql: "INSERT OR REPLACE INTO snapshot_keys (key, snapshot) VALUES (?, ?)", arguments: [key, id])
       }
@@ -241,7 +246,7 @@ public final class PendingSnapshot: @unchecked Sendable {
     close(lock)
     return Snapshot(
       id: id, parent: parent?.id, lowerDirectories: ["\(id)/fs"] + (parent?.lowerDirectories ?? []), diffID: diffID,
-      layer: layer, chainID: chain)
+      layer: layer, chainID: chain, size: size)
   }
 
   public func discard() {
