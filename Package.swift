@@ -77,7 +77,7 @@ let package = Package(
     module(
       "RegistryClient", "Registry/Client",
       [
-        "DistributionSpec", "Content", "ImageSpec", "Kernel", "Layers", crypto, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioFoundation, system,
+        "DistributionSpec", "Content", "ImageSpec", "Kernel", "Layers", logging, nioCore, nioHTTP1, nioPosix, nioSSL, sqlite, system,
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
       ]),
     module(
