@@ -133,6 +133,12 @@ let package = Package(
     .executableTarget(name: "clipper", dependencies: ["Commands"], path: "Sources/Tools/clipper", swiftSettings: settings),
     .executableTarget(
       name: "clipper-runtime", dependencies: ["OCIRuntime"], path: "Sources/Tools/clipper-runtime", swiftSettings: settings),
+
+    // Tests mirror the modules.
+    tests("DistributionSpec", ["DistributionSpec", "ImageSpec"]),
+    tests("Layers", ["Layers", "ImageSpec", "Kernel", system]),
+    tests("Content", ["Content", "ImageSpec", system]),
+    tests("Snapshots", ["Snapshots", "Content", "Layers", "ImageSpec", "Kernel", system]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -49,7 +49,7 @@ extension ContentStore {
       for algorithm in Digest.Algorithm.allCases {
         let directory = root.appending("content").appending("blobs").appending(algorithm.rawValue)
         guard access(directory.string, F_OK) == 0 else { continue }
-        let names = try directoryEntries(openat2(AT_FDCWD, directory.string, flags: O_RDONLY | O_DIRECTORY).number)
+        let names = try directoryEntries(of: directory)
         let candidates = names.compactMap { name -> Digest? in
           guard let digest = try? Digest(parsing: "\(algorithm.rawValue):\(name)") else { return nil }
           return reachable.contains(digest) ? nil : digest
@@ -88,7 +88,7 @@ extension ContentStore {
     let now = try Lease(directory: directory)
     defer { now.release() }
     var oldest: timespec?
-    for name in try directoryEntries(openat2(AT_FDCWD, directory.string, flags: O_RDONLY | O_DIRECTORY).number) {
+    for name in try directoryEntries(of: directory) {
       let path = directory.appending(name)
       var status = stat()
       guard stat(path.string, &status) == 0 else { continue }
@@ -126,7 +126,7 @@ extension ContentStore {
 
   private func removeIngests(_ dryRun: Bool, _ collection: inout Collection) throws {
     let directory = root.appending("ingests")
-    for name in try directoryEntries(openat2(AT_FDCWD, directory.string, flags: O_RDONLY | O_DIRECTORY).number) {
+    for name in try directoryEntries(of: directory) {
       let path = directory.appending(name)
       var status = stat()
       guard stat(path.string, &status) == 0 else { continue }

@@ -68,7 +68,7 @@ public final class Ingest: @unchecked Sendable {
     hash.update(bufferPointer: bytes)
     offset += Int64(bytes.count)
     if offset - flushed >= Self.flushInterval {
-      sync_file_range(file, off64_t(flushed), off64_t(offset - flushed), 2 /* SYNC_FILE_RANGE_WRITE */)
+      beginWriteout(file, offset: flushed, length: offset - flushed)
       flushed = offset
     }
   }

@@ -110,7 +110,7 @@ extension SnapshotStore {
   private func removeUnknown() throws {
     let names: [String]
     do throws(Errno) {
-      names = try directoryEntries(openat2(workingDirectory, directory.string, flags: O_RDONLY | O_DIRECTORY).number)
+      names = try directoryEntries(of: directory)
     } catch {
       if error == .noSuchFileOrDirectory { return }
       throw SnapshotError.system(operation: "read", path: directory, error)

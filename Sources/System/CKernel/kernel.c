@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "CKernel.h"
 
 #include <errno.h>
@@ -63,4 +64,8 @@ pid_t kernel_clone3(uint64_t flags, int *pidfd, int exit_signal, int cgroup_fd) 
     args.cgroup = (uint64_t)cgroup_fd;
   }
   return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+}
+
+int kernel_sync_file_range(int fd, int64_t offset, int64_t length) {
+  return sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
 }

@@ -131,6 +131,12 @@ private func removeEntry(_ directory: CInt, _ name: String) throws(Errno) {
   try Errno.check(unlinkat(directory, name, AT_REMOVEDIR))
 }
 
+/// Names in a directory, without `.` and `..`, in the directory's own order.
+public func directoryEntries(of path: FilePath) throws(Errno) -> [String] {
+  let directory = try openat2(AT_FDCWD, path.string, flags: O_RDONLY | O_DIRECTORY)
+  return try directoryEntries(directory.number)
+}
+
 /// Names in an open directory, without `.` and `..`, in the directory's own order.
 public func directoryEntries(_ descriptor: CInt) throws(Errno) -> [String] {
   // fdopendir takes the descriptor over and shares its offset: read through one of its own.
@@ -152,4 +158,10 @@ public func directoryEntries(_ descriptor: CInt) throws(Errno) -> [String] {
   }
   guard errno == 0 else { throw Errno.current }
   return names
+}
+
+/// Asks the kernel to begin writing a part of a file to disk, so that a later flush has less to do.
+/// It is only a hint: errors are the flush's to report.
+public func beginWriteout(_ descriptor: CInt, offset: Int64, length: Int64) {
+  _ = kernel_sync_file_range(descriptor, offset, length)
 }

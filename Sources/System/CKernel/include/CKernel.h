@@ -1,8 +1,10 @@
 // System calls that glibc's Swift module lacks, under the names of their man pages, and nothing else.
 // Each returns what the kernel returns, -1 with errno set on failure.
+//
+// No feature macros here: a type such as fd_set must look as it does in the Glibc module, or a Swift module that sees
+// both does not compile.
 #pragma once
 
-#define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -50,3 +52,6 @@ pid_t kernel_gettid(void);
 // fork(2) as a raw clone3: no atfork handlers. `pidfd` may be NULL; `cgroup_fd` is used when it is not negative.
 // Returns 0 in the child. The caller must have one thread only, or the child may run nothing but async-signal-safe code.
 pid_t kernel_clone3(uint64_t flags, int *pidfd, int exit_signal, int cgroup_fd);
+
+// Begins writing a part of a file out, without waiting. (sync_file_range(2), SYNC_FILE_RANGE_WRITE)
+int kernel_sync_file_range(int fd, int64_t offset, int64_t length);
