@@ -22,6 +22,11 @@ let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-h
 let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
+/// With this many packages the default linker takes minutes. What is wrapped, and why, is in Sources/Tools/CStart.
+let linking: [LinkerSetting] = [
+  .unsafeFlags(["-use-ld=lld", "-Xlinker", "--wrap=__register_frame_info", "-Xlinker", "--wrap=__deregister_frame_info"])
+]
+
 func module(_ name: String, _ path: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, path: "Sources/\(path)", swiftSettings: settings)
 }
@@ -130,9 +135,13 @@ let package = Package(
         "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "RegistryServer", "ECRAPI",
         "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", arguments, logging, system,
       ]),
-    .executableTarget(name: "clipper", dependencies: ["Commands"], path: "Sources/Tools/clipper", swiftSettings: settings),
+    .target(name: "CStart", path: "Sources/Tools/CStart"),
     .executableTarget(
-      name: "clipper-runtime", dependencies: ["OCIRuntime"], path: "Sources/Tools/clipper-runtime", swiftSettings: settings),
+      name: "clipper", dependencies: ["Commands", "CStart"], path: "Sources/Tools/clipper", swiftSettings: settings,
+      linkerSettings: linking),
+    .executableTarget(
+      name: "clipper-runtime", dependencies: ["OCIRuntime", "CStart"], path: "Sources/Tools/clipper-runtime",
+      swiftSettings: settings, linkerSettings: linking),
 
     // Tests mirror the modules.
     tests("DistributionSpec", ["DistributionSpec", "ImageSpec"]),
