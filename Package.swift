@@ -147,7 +147,21 @@ let package = Package(
     tests("DistributionSpec", ["DistributionSpec", "ImageSpec"]),
     tests("Layers", ["Layers", "ImageSpec", "Kernel", system]),
     tests("Content", ["Content", "ImageSpec", system]),
+    tests("RegistryClient", ["RegistryClient", "DistributionSpec", "Content", "ImageSpec", "Kernel", system]),
     tests("Snapshots", ["Snapshots", "Content", "Layers", "ImageSpec", "Kernel", system]),
+    tests(
+      "RegistryServer",
+      [
+        "RegistryServer", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging, httpTypes, nioCore, system,
+        .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "X509", package: "swift-certificates"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+      ]),
+    tests(
+      "ECRAPI",
+      [
+        "ECRAPI", "RegistryServer", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging, httpTypes, nioCore, system,
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -16,12 +16,18 @@ extension RegistryClient {
   public func push(
     _ source: Reference, to target: Reference, progress: TransferProgress? = nil
   ) async throws -> Descriptor {
-    let source = source.tagged
+    guard let local = try store.resolve(source.tagged) else { throw RegistryClientError.noSuchImage(source.familiar) }
+    return try await push(local, to: target, progress: progress)
+  }
+
+  /// The same for a manifest or index that may have no name.
+  public func push(
+    _ local: Descriptor, to target: Reference, progress: TransferProgress? = nil
+  ) async throws -> Descriptor {
     let target = target.tagged
     let lease = try store.lease()
     defer { lease.release() }
-    guard let local = try store.resolve(source) else { throw RegistryClientError.noSuchImage(source.familiar) }
-    let chosen = try complete(local, name: source)
+    let chosen = try complete(local, name: target)
     let pushed = try await pushManifest(chosen, to: target, at: ManifestReference(target), progress)
     if chosen == local, pushed.digest != local.digest { try repoint(local, to: pushed) }
     return pushed
