@@ -12,7 +12,9 @@ struct CallerIdentity: Sendable {
 
   func respond(_ request: RegistryRequest, _ server: RegistryServer) async -> RegistryResponse? {
     do {
-      guard let body = try await request.collectBody(limit: 64 << 10) else { throw ECRError.requestTooLarge(limit: 64 << 10) }
+      guard let body = try await request.collectBody(limit: 64 << 10) else {
+        throw ECRError.requestTooLarge(limit: 64 << 10)
+      }
       guard let action = Query(parsing: String(decoding: body, as: UTF8.self))["Action"] else { return nil }
       let verifier = SignatureVerifier(keys: server.authenticator.keys, region: region)
       let key = try verifier.verify(verifier.claim(request, service: "sts"), request, body: body).key

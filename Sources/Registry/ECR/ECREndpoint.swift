@@ -50,10 +50,12 @@ public struct ECREndpoint: Sendable {
         region: region ?? verified.scope.region, baseURL: server.baseURL(request))
       let operation = try Self.operation(target)
       let bytes = try await server.blocking { try operation(body, call) }
-      server.logger.info("ecr", metadata: ["operation": "\(target)", "user": "\(verified.key.user)/\(verified.key.id)"])
+      server.logger.info(
+        "ecr", metadata: ["operation": "\(target)", "user": "\(verified.key.user)/\(verified.key.id)"])
       return Self.response(.ok, bytes)
     } catch let error as ECRError {
-      server.logger.info("ecr refused", metadata: ["operation": "\(target)", "remote": "\(request.remote)", "error": "\(error.id)"])
+      server.logger.info(
+        "ecr refused", metadata: ["operation": "\(target)", "remote": "\(request.remote)", "error": "\(error.id)"])
       return Self.failure(error)
     } catch {
       server.logger.error("ecr failed", metadata: ["operation": "\(target)", "error": "\(error)"])

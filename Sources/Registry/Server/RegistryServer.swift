@@ -1,5 +1,6 @@
 public import DistributionSpec
 public import HTTPTypes
+import Kernel
 public import Logging
 import NIOCore
 import NIOPosix
@@ -32,6 +33,7 @@ public final class RegistryServer: Sendable {
     self.endpoints = endpoints
     self.logger = logger
     uploads = Uploads(registry)
+    limitHeaps()
     // Waiting for a disk and for locks takes no processor: more threads than those, but no crowd.
     threads = NIOThreadPool(numberOfThreads: 16)
     threads.start()
@@ -46,7 +48,8 @@ public final class RegistryServer: Sendable {
 
   /// Where clients reach this registry: `https://host:port`.
   public func baseURL(_ request: RegistryRequest) -> String {
-    externalURL ?? "\(request.isSecure ? "https" : "http")://\(request.authority.isEmpty ? "localhost" : request.authority)"
+    externalURL
+      ?? "\(request.isSecure ? "https" : "http")://\(request.authority.isEmpty ? "localhost" : request.authority)"
   }
 
   /// A request that passed the door: all about it that can be told before its body is read.
@@ -176,6 +179,7 @@ public final class RegistryServer: Sendable {
     for endpoint in endpoints {
       if let response = await endpoint(request, self) { return response }
     }
-    return .failure(.unknownEndpoint, "no endpoint has the path \"\(request.path.prefix(160))\"; the registry is at /v2/")
+    return .failure(
+      .unknownEndpoint, "no endpoint has the path \"\(request.path.prefix(160))\"; the registry is at /v2/")
   }
 }

@@ -1,4 +1,5 @@
 import HummingbirdCore
+import Kernel
 public import Logging
 import NIOCore
 import NIOPosix
@@ -15,6 +16,7 @@ extension RegistryServer {
     on addresses: [ListenAddress], tls: TLSIdentity?, grace: Duration = .seconds(20),
     onReady: @escaping @Sendable ([ListenAddress]) async -> Void, until stop: @escaping @Sendable () async -> Void
   ) async throws {
+    raiseOpenFileLimit()
     // Two loops feed the network of one host; the work is done elsewhere.
     let loops = MultiThreadedEventLoopGroup(numberOfThreads: 2)
     do {
@@ -68,7 +70,8 @@ extension RegistryServer {
   private struct Stopped: Error {}
 
   private func waitUntilBound(
-    _ bound: AsyncStream<(Int, UInt16)>, _ addresses: [ListenAddress], _ onReady: @Sendable ([ListenAddress]) async -> Void
+    _ bound: AsyncStream<(Int, UInt16)>, _ addresses: [ListenAddress],
+    _ onReady: @Sendable ([ListenAddress]) async -> Void
   ) async {
     var actual = addresses
     var count = 0
@@ -113,6 +116,8 @@ extension RegistryServer {
             try self.registry.dropUnusedBlobs()
           }
         }
+        // What a push needed for its pieces is not needed while nobody asks.
+        trimHeaps()
       } catch {
         logger.error("upkeep failed", metadata: ["error": "\(error)"])
       }

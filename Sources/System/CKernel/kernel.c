@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/mount.h>
+#include <malloc.h>
 #include <string.h>
 
 #ifndef SYS_mount_setattr
@@ -69,3 +70,11 @@ pid_t kernel_clone3(uint64_t flags, int *pidfd, int exit_signal, int cgroup_fd) 
 int kernel_sync_file_range(int fd, int64_t offset, int64_t length) {
   return sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
 }
+
+#ifdef __GLIBC__
+void kernel_limit_heaps(int count) { mallopt(M_ARENA_MAX, count); }
+void kernel_trim_heaps(void) { malloc_trim(0); }
+#else
+void kernel_limit_heaps(int count) { (void)count; }
+void kernel_trim_heaps(void) {}
+#endif

@@ -19,10 +19,12 @@ struct GetAuthorizationToken: OperationInput {
   func run(_ call: Call) throws -> Output {
     let registries = registryIds ?? [call.registryID]
     guard (1...10).contains(registries.count) else {
-      throw ECRError.invalidParameter("Invalid parameter at 'registryIds' failed to satisfy constraint: '1 to 10 registries'")
+      throw ECRError.invalidParameter(
+        "Invalid parameter at 'registryIds' failed to satisfy constraint: '1 to 10 registries'")
     }
     for id in registries where id != call.registryID {
-      throw ECRError.invalidParameter("Invalid parameter at 'registryIds': the registry here has the id '\(call.registryID)'")
+      throw ECRError.invalidParameter(
+        "Invalid parameter at 'registryIds': the registry here has the id '\(call.registryID)'")
     }
     let token = call.authenticator.issueToken(for: call.caller)
     let authorization = Output.Authorization(

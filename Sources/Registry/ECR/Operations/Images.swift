@@ -35,8 +35,10 @@ struct ImageFailure: Error, Encodable {
     failureCode = code
     failureReason =
       switch code {
-      case .invalidDigest: "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
-      case .invalidTag: "Invalid request parameters: image tag should satisfy the regex '[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}'"
+      case .invalidDigest:
+        "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
+      case .invalidTag:
+        "Invalid request parameters: image tag should satisfy the regex '[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}'"
       case .tagDoesNotMatchDigest: "Requested image tag does not match the requested image digest"
       case .notFound: "Requested image not found"
       case .missingDigestAndTag: "Invalid request parameters: both tag and digest cannot be null"
@@ -58,7 +60,9 @@ extension Call {
       throw ImageFailure(image, .missingDigestAndTag)
     }
     if let tag = image.imageTag, !Reference.isTag(tag) { throw ImageFailure(image, .invalidTag) }
-    guard let found = try registry.manifests([reference], in: repository)[0] else { throw ImageFailure(image, .notFound) }
+    guard let found = try registry.manifests([reference], in: repository)[0] else {
+      throw ImageFailure(image, .notFound)
+    }
     if let tag = image.imageTag, !found.tags.contains(tag) { throw ImageFailure(image, .tagDoesNotMatchDigest) }
     return found
   }
@@ -90,7 +94,9 @@ struct ImageFilter: Decodable {
     switch imageStatus {
     case nil, "ANY", "ACTIVE": true
     case "ARCHIVED", "ACTIVATING": false
-    default: throw ECRError.invalidParameter("Invalid parameter at 'filter.imageStatus': one of ACTIVE, ARCHIVED, ACTIVATING, ANY")
+    default:
+      throw ECRError.invalidParameter(
+        "Invalid parameter at 'filter.imageStatus': one of ACTIVE, ARCHIVED, ACTIVATING, ANY")
     }
   }
 }
@@ -118,7 +124,8 @@ struct ListImages: OperationInput {
     let position = try Page.position(nextToken)?.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     let last = try position.map { parts in
       guard parts.count == 2, let id = Int64(parts[0]) else {
-        throw ECRError.invalidParameter("Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'")
+        throw ECRError.invalidParameter(
+          "Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'")
       }
       return (id: id, tag: String(parts[1]))
     }
@@ -156,7 +163,9 @@ struct DescribeImages: OperationInput {
   var maxResults: Int?
   var filter: ImageFilter?
 
-  enum CodingKeys: String, CodingKey, CaseIterable { case registryId, repositoryName, imageIds, nextToken, maxResults, filter }
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case registryId, repositoryName, imageIds, nextToken, maxResults, filter
+  }
 
   struct Detail: Encodable {
     let registryId: String
@@ -200,7 +209,8 @@ struct DescribeImages: OperationInput {
     let shows = try filter?.showsActive() ?? true
     let last = try Page.position(nextToken).map { text in
       guard let id = Int64(text) else {
-        throw ECRError.invalidParameter("Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'")
+        throw ECRError.invalidParameter(
+          "Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'")
       }
       return id
     }
@@ -215,7 +225,8 @@ struct DescribeImages: OperationInput {
 
   private func describe(_ images: [ImageIdentifier], _ call: Call) throws -> Output {
     guard nextToken == nil, maxResults == nil else {
-      throw ECRError.invalidParameter("Invalid parameter at 'imageIds' failed to satisfy constraint: 'without nextToken and maxResults'")
+      throw ECRError.invalidParameter(
+        "Invalid parameter at 'imageIds' failed to satisfy constraint: 'without nextToken and maxResults'")
     }
     try call.checkImages(images)
     var details: [Detail] = []
@@ -272,7 +283,8 @@ struct BatchGetImage: OperationInput {
           Image(
             registryId: call.registryID, repositoryName: repositoryName,
             imageId: ImageIdentifier(digest: found.digest, tag: image.imageTag),
-            imageManifest: String(decoding: content.bytes, as: UTF8.self), imageManifestMediaType: content.mediaType.rawValue))
+            imageManifest: String(decoding: content.bytes, as: UTF8.self),
+            imageManifestMediaType: content.mediaType.rawValue))
       } catch let failure as ImageFailure {
         output.failures.append(failure)
       } catch RegistryError.manifestUnknown {

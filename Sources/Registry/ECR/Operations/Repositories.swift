@@ -74,16 +74,21 @@ struct CreateRepository: OperationInput {
   func run(_ call: Call) throws -> RepositoryOutput {
     try call.checkName(repositoryName, registry: registryId)
     if imageScanningConfiguration?.scanOnPush == true {
-      throw ECRError.invalidParameter("Invalid parameter at 'imageScanningConfiguration': this registry does not scan images")
+      throw ECRError.invalidParameter(
+        "Invalid parameter at 'imageScanningConfiguration': this registry does not scan images")
     }
-    if let encryptionConfiguration, encryptionConfiguration.encryptionType != "AES256" || encryptionConfiguration.kmsKey != nil {
-      throw ECRError.invalidParameter("Invalid parameter at 'encryptionConfiguration': this registry has no KMS; use AES256")
+    if let encryptionConfiguration,
+      encryptionConfiguration.encryptionType != "AES256" || encryptionConfiguration.kmsKey != nil
+    {
+      throw ECRError.invalidParameter(
+        "Invalid parameter at 'encryptionConfiguration': this registry has no KMS; use AES256")
     }
     let labels = try Self.labels(tags ?? [])
     let mutability = try mutability()
     do {
       return RepositoryOutput(
-        repository: .init(try call.registry.createRepository(repositoryName, mutability: mutability, labels: labels), call))
+        repository: .init(
+          try call.registry.createRepository(repositoryName, mutability: mutability, labels: labels), call))
     } catch RegistryError.repositoryExists(let name) {
       throw ECRError.repositoryAlreadyExists(name, registry: call.registryID)
     }
@@ -93,9 +98,11 @@ struct CreateRepository: OperationInput {
     guard tags.count <= 50 else { throw ECRError.tooManyTags }
     var labels: [String: String] = [:]
     for tag in tags {
-      guard (1...128).contains(tag.Key.count), (tag.Value ?? "").count <= 256, !tag.Key.lowercased().hasPrefix("aws:") else {
+      guard (1...128).contains(tag.Key.count), (tag.Value ?? "").count <= 256, !tag.Key.lowercased().hasPrefix("aws:")
+      else {
         throw ECRError.invalidTagParameter(
-          "Invalid tag '\(tag.Key.prefix(128))': keys have 1 to 128 characters and do not begin with aws:, values at most 256")
+          "Invalid tag '\(tag.Key.prefix(128))': keys have 1 to 128 characters and do not begin with aws:, values at most 256"
+        )
       }
       guard labels.updateValue(tag.Value ?? "", forKey: tag.Key) == nil else {
         throw ECRError.invalidTagParameter("Duplicate tag key '\(tag.Key)'")
@@ -147,7 +154,8 @@ struct DescribeRepositories: OperationInput {
     if let repositoryNames {
       guard nextToken == nil, maxResults == nil, (1...100).contains(repositoryNames.count) else {
         throw ECRError.invalidParameter(
-          "Invalid parameter at 'repositoryNames' failed to satisfy constraint: '1 to 100 names, without nextToken and maxResults'")
+          "Invalid parameter at 'repositoryNames' failed to satisfy constraint: '1 to 100 names, without nextToken and maxResults'"
+        )
       }
       let found = try repositoryNames.map { name in
         try call.checkName(name, registry: registryId)
@@ -156,7 +164,8 @@ struct DescribeRepositories: OperationInput {
       return Output(repositories: found.map { .init($0, call) }, nextToken: nil)
     }
     if let registryId, registryId != call.registryID {
-      throw ECRError.invalidParameter("Invalid parameter at 'registryId': the registry here has the id '\(call.registryID)'")
+      throw ECRError.invalidParameter(
+        "Invalid parameter at 'registryId': the registry here has the id '\(call.registryID)'")
     }
     let page = try Page(maxResults)
     let found = try call.registry.repositories(after: try Page.position(nextToken), limit: page.limit + 1)
@@ -177,7 +186,8 @@ struct DeleteRepository: OperationInput {
   func run(_ call: Call) throws -> RepositoryOutput {
     try call.checkName(repositoryName, registry: registryId)
     return try call.naming(repositoryName) {
-      RepositoryOutput(repository: .init(try call.registry.deleteRepository(repositoryName, force: force ?? false), call))
+      RepositoryOutput(
+        repository: .init(try call.registry.deleteRepository(repositoryName, force: force ?? false), call))
     }
   }
 }

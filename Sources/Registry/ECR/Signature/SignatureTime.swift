@@ -14,7 +14,8 @@ struct SignatureTime: Hashable, Sendable, CustomStringConvertible {
     let bytes = Array(text.utf8)
     guard bytes.count == 16, bytes[8] == UInt8(ascii: "T"), bytes[15] == UInt8(ascii: "Z") else { return nil }
     func number(_ range: Range<Int>) -> Int32? {
-      bytes[range].allSatisfy { (0x30...0x39).contains($0) } ? Int32(String(decoding: bytes[range], as: UTF8.self)) : nil
+      bytes[range].allSatisfy { (0x30...0x39).contains($0) }
+        ? Int32(String(decoding: bytes[range], as: UTF8.self)) : nil
     }
     guard let year = number(0..<4), let month = number(4..<6), let day = number(6..<8), let hour = number(9..<11),
       let minute = number(11..<13), let second = number(13..<15)
@@ -47,5 +48,7 @@ struct SignatureTime: Hashable, Sendable, CustomStringConvertible {
       + padded(fields.tm_hour) + padded(fields.tm_min) + padded(fields.tm_sec) + "Z"
   }
 
-  static func + (time: SignatureTime, seconds: Int64) -> SignatureTime { SignatureTime(seconds: time.seconds + seconds) }
+  static func + (time: SignatureTime, seconds: Int64) -> SignatureTime {
+    SignatureTime(seconds: time.seconds + seconds)
+  }
 }

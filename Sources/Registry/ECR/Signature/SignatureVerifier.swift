@@ -26,7 +26,9 @@ struct SignatureVerifier: Sendable {
 
   /// Who says to have signed the request, and when. Throws `ECRError`.
   func claim(_ request: RegistryRequest, service: String, now: SignatureTime = .now) throws -> Claim {
-    guard let header = request.headers[.authorization], !header.isEmpty else { throw ECRError.missingAuthenticationToken }
+    guard let header = request.headers[.authorization], !header.isEmpty else {
+      throw ECRError.missingAuthenticationToken
+    }
     let parameters = try Self.parameters(header)
     guard let timeText = request.headers[.amazonDate], let time = SignatureTime(parsing: timeText) else {
       throw ECRError.incompleteSignature("the header X-Amz-Date is missing or not of the form YYYYMMDDTHHMMSSZ")
@@ -44,19 +46,23 @@ struct SignatureVerifier: Sendable {
     }
     guard scope.date == time.date else {
       throw ECRError.invalidSignature(
-        "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '\(scope.date)' != '\(time.date)'.")
+        "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '\(scope.date)' != '\(time.date)'."
+      )
     }
     guard scope.service == service else {
       throw ECRError.invalidSignature("Credential should be scoped to correct service: '\(service)'.")
     }
     if let region, scope.region != region {
-      throw ECRError.invalidSignature("Credential should be scoped to a valid region, not '\(scope.region.prefix(40))'.")
+      throw ECRError.invalidSignature(
+        "Credential should be scoped to a valid region, not '\(scope.region.prefix(40))'.")
     }
     if time.seconds < now.seconds - Self.skew {
-      throw ECRError.invalidSignature("Signature expired: \(time) is now earlier than \(now + -Self.skew) (\(now) - 5 min.)")
+      throw ECRError.invalidSignature(
+        "Signature expired: \(time) is now earlier than \(now + -Self.skew) (\(now) - 5 min.)")
     }
     if time.seconds > now.seconds + Self.skew {
-      throw ECRError.invalidSignature("Signature not yet current: \(time) is still later than \(now + Self.skew) (\(now) + 5 min.)")
+      throw ECRError.invalidSignature(
+        "Signature not yet current: \(time) is still later than \(now + Self.skew) (\(now) + 5 min.)")
     }
     // This registry's keys are long-lived: a session token belongs to another service's key.
     guard let key = try keys.find(parts[0]), request.headers[.amazonSecurityToken] == nil else {
@@ -82,9 +88,11 @@ struct SignatureVerifier: Sendable {
     var headers = [(name: "host", value: request.authority)]
     headers += request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
     let signed = SignedRequest(
-      method: request.method.rawValue, path: request.path, query: request.rawQuery, headers: headers, payloadHash: stated)
+      method: request.method.rawValue, path: request.path, query: request.rawQuery, headers: headers,
+      payloadHash: stated)
     let expected = claim.scope.signature(
-      of: signed.canonicalRequest(signedHeaders: claim.signedHeaders), time: claim.time.description, secret: claim.key.secret)
+      of: signed.canonicalRequest(signedHeaders: claim.signedHeaders), time: claim.time.description,
+      secret: claim.key.secret)
     guard constantTimeEqual(Array(expected.utf8), Array(claim.signature.utf8)) else {
       throw ECRError.invalidSignature(
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
@@ -105,13 +113,16 @@ struct SignatureVerifier: Sendable {
     for piece in header.dropFirst(algorithm.count).split(separator: ",") {
       let halves = piece.drop { $0 == " " }.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard halves.count == 2, found.updateValue(String(halves[1]), forKey: String(halves[0])) == nil else {
-        throw ECRError.incompleteSignature("'\(piece.prefix(80))' not a valid key=value pair (missing equal-sign) in Authorization header.")
+        throw ECRError.incompleteSignature(
+          "'\(piece.prefix(80))' not a valid key=value pair (missing equal-sign) in Authorization header.")
       }
     }
     for name in ["Credential", "SignedHeaders", "Signature"] where found[name]?.isEmpty ?? true {
       throw ECRError.incompleteSignature("Authorization header requires '\(name)' parameter.")
     }
-    let signedHeaders = (found["SignedHeaders"] ?? "").split(separator: ";", omittingEmptySubsequences: false).map { String($0) }
+    let signedHeaders = (found["SignedHeaders"] ?? "").split(separator: ";", omittingEmptySubsequences: false).map {
+      String($0)
+    }
     guard signedHeaders == signedHeaders.sorted(), Set(signedHeaders).count == signedHeaders.count else {
       throw ECRError.incompleteSignature("SignedHeaders must be sorted, each once")
     }

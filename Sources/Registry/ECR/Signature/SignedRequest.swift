@@ -43,9 +43,12 @@ struct SignedRequest: Sendable {
       let halves = piece.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       // Here, unlike in a form, a plus sign is a plus sign.
       let decoded = halves.map { PercentEncoding.decode($0) ?? String($0) }
-      return (name: PercentEncoding.encode(decoded[0]), value: PercentEncoding.encode(decoded.count == 2 ? decoded[1] : ""))
+      return (
+        name: PercentEncoding.encode(decoded[0]), value: PercentEncoding.encode(decoded.count == 2 ? decoded[1] : "")
+      )
     }
-    return items.sorted { ($0.name, $0.value) < ($1.name, $1.value) }.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
+    return items.sorted { ($0.name, $0.value) < ($1.name, $1.value) }.map { "\($0.name)=\($0.value)" }.joined(
+      separator: "&")
   }
 
   /// Without blanks at both ends, and with one blank where several follow one another.

@@ -33,13 +33,15 @@ extension OperationInput {
       let present = try JSONDecoder().decode(MemberNames.self, from: data).names
       let known = Set(CodingKeys.allCases.map(\.stringValue))
       if let unknown = present.subtracting(known).sorted().first {
-        throw ECRError.invalidParameter("Invalid parameter at '\(unknown.prefix(80))': this registry does not support it")
+        throw ECRError.invalidParameter(
+          "Invalid parameter at '\(unknown.prefix(80))': this registry does not support it")
       }
       return try JSONDecoder().decode(Self.self, from: data)
     } catch let error as DecodingError {
       switch error {
       case .keyNotFound(let key, _):
-        throw ECRError.invalidParameter("Invalid parameter at '\(key.stringValue)' failed to satisfy constraint: 'must not be null'")
+        throw ECRError.invalidParameter(
+          "Invalid parameter at '\(key.stringValue)' failed to satisfy constraint: 'must not be null'")
       case .typeMismatch(_, let context), .valueNotFound(_, let context):
         throw ECRError.serialization(
           "Wrong type at '\(context.codingPath.map(\.stringValue).joined(separator: "."))'")

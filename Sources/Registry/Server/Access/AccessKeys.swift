@@ -28,7 +28,9 @@ public final class AccessKeyFile: Sendable {
     file = WatchedFile(path, absent: [:]) { bytes in
       do {
         let content = try JSONDecoder().decode(Content.self, from: Data(bytes))
-        guard content.version == 1 else { throw AccessError.unreadable(path, "its version \(content.version) is not known") }
+        guard content.version == 1 else {
+          throw AccessError.unreadable(path, "its version \(content.version) is not known")
+        }
         return Dictionary(content.keys.map { ($0.id, $0) }) { _, last in last }
       } catch let error as DecodingError {
         throw AccessError.unreadable(path, "it is not the JSON of access keys: \(error)")

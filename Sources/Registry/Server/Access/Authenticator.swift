@@ -28,13 +28,17 @@ public enum AuthenticationFailure: Error, Hashable, Sendable, CustomStringConver
   case unsupportedScheme(String)
   case wrongCredentials
   case tokenExpired
+  /// Others wait to have their passwords checked.
+  case tooManyChecks
 
   public var description: String {
     switch self {
     case .malformed: "the Authorization header cannot be read"
-    case .unsupportedScheme(let scheme): "the authentication scheme \"\(scheme.prefix(40))\" is not supported here; use Basic"
+    case .unsupportedScheme(let scheme):
+      "the authentication scheme \"\(scheme.prefix(40))\" is not supported here; use Basic"
     case .wrongCredentials: "wrong user name or password"
     case .tokenExpired: "Your authorization token has expired. Reauthenticate and try again."
+    case .tooManyChecks: "too many sign-ins at once; try again"
     }
   }
 }
@@ -103,11 +107,24 @@ public final class Authenticator: Sendable {
     // An unknown user costs the same time, so that names cannot be found out by it.
     let hash = stored ?? Self.nobody
     if stored != nil, verified.contains(user: user, password: password, hash: hash) { return .user(user) }
-    let isRight = try await checker.runIfActive { Bcrypt.verify(password, hash) }
+    let isRight = try await check(password, hash)
     guard isRight, stored != nil else { throw AuthenticationFailure.wrongCredentials }
     verified.insert(user: user, password: password, hash: hash)
     return .user(user)
   }
+
+  /// Checks wait for one another. Past a certain length of the queue nobody would wait for the answer.
+  private func check(_ password: String, _ hash: String) async throws -> Bool {
+    guard waiting.add(1, ordering: .relaxed).newValue <= Self.queueLimit else {
+      waiting.subtract(1, ordering: .relaxed)
+      throw AuthenticationFailure.tooManyChecks
+    }
+    defer { waiting.subtract(1, ordering: .relaxed) }
+    return try await checker.runIfActive { Bcrypt.verify(password, hash) }
+  }
+
+  private let waiting = Atomic(0)
+  private static let queueLimit = 200
 
   /// A hash of the right form that no password is known for.
   private static let nobody = "$2b$10$abcdefghijklmnopqrstuu" + String(repeating: "A", count: 31)

@@ -97,7 +97,8 @@ enum Bcrypt {
     var generator = SystemRandomNumberGenerator()
     for index in random.indices { random[index] = CChar(truncatingIfNeeded: generator.next() as UInt64) }
     var setting = [CChar](repeating: 0, count: Int(CRYPT_GENSALT_OUTPUT_SIZE))
-    guard crypt_gensalt_rn("$2b$", CUnsignedLong(cost), &random, CInt(random.count), &setting, CInt(setting.count)) != nil
+    guard
+      crypt_gensalt_rn("$2b$", CUnsignedLong(cost), &random, CInt(random.count), &setting, CInt(setting.count)) != nil
     else { throw AccessError.hashFailed("bcrypt with cost \(cost): \(Errno.current)") }
     guard let hash = crypted(password, setting: setting) else { throw AccessError.hashFailed("\(Errno.current)") }
     return hash

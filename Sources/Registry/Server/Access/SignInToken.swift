@@ -35,7 +35,8 @@ public struct SignInToken: Hashable, Sendable {
     guard let bytes = Data(base64Encoded: text).map(Array.init), bytes.count > 41, bytes[0] == 1 else { return nil }
     let body = bytes.dropLast(32)
     guard
-      HMAC<SHA256>.isValidAuthenticationCode(Array(bytes.suffix(32)), authenticating: Array(body), using: secret.tokenKey),
+      HMAC<SHA256>.isValidAuthenticationCode(
+        Array(bytes.suffix(32)), authenticating: Array(body), using: secret.tokenKey),
       let keyID = String(validating: body.dropFirst(9), as: UTF8.self)
     else { return nil }
     self.keyID = keyID
@@ -59,7 +60,8 @@ public struct RegistrySecret: Sendable {
     }
     guard bytes.count == 32 else { throw AccessError.unreadable(path, "it has \(bytes.count) bytes in place of 32") }
     tokenKey = HKDF<SHA256>.deriveKey(
-      inputKeyMaterial: SymmetricKey(data: bytes), info: Array("clipper registry sign-in token".utf8), outputByteCount: 32)
+      inputKeyMaterial: SymmetricKey(data: bytes), info: Array("clipper registry sign-in token".utf8),
+      outputByteCount: 32)
   }
 
   private static func read(_ path: FilePath) throws(Errno) -> [UInt8] { try readFile(path, limit: 64) }

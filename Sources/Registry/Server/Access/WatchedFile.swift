@@ -85,7 +85,8 @@ public enum AccessError: Error, CustomStringConvertible {
     case .malformedLine(let path, let line, let what): "\(path):\(line): \(what)"
     case .invalidUserName(let name):
       "\"\(name.prefix(80))\" cannot be a user's name: 1 to 128 letters, digits and . _ @ + - ; AWS is taken by ECR's sign-in"
-    case .passwordTooLong(let bytes): "the password has \(bytes) bytes; bcrypt reads 72 and would ignore the rest: choose a shorter one"
+    case .passwordTooLong(let bytes):
+      "the password has \(bytes) bytes; bcrypt reads 72 and would ignore the rest: choose a shorter one"
     case .emptyPassword: "the password is empty"
     case .hashFailed(let why): "cannot hash the password: \(why)"
     }

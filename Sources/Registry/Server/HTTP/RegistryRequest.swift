@@ -20,7 +20,8 @@ public struct RegistryRequest: Sendable {
   public let body: RequestBody
 
   public init(
-    method: HTTPRequest.Method, target: String, headers: HTTPFields = [:], authority: String = "", isSecure: Bool = false,
+    method: HTTPRequest.Method, target: String, headers: HTTPFields = [:], authority: String = "",
+    isSecure: Bool = false,
     remote: String = "", body: RequestBody = RequestBody(buffer: ByteBuffer())
   ) {
     self.method = method

@@ -19,11 +19,17 @@ extension RegistryResponse {
     case let error as RouteError: return failure(error.code, error.description)
     case AuthenticationFailure.tokenExpired:
       return failure(.denied, AuthenticationFailure.tokenExpired.description)
+    case AuthenticationFailure.tooManyChecks:
+      var response = failure(.tooManyRequests, AuthenticationFailure.tooManyChecks.description)
+      response.headers[.retryAfter] = "1"
+      return response
     case let error as AuthenticationFailure: return failure(.unauthorized, error.description)
     case let error as EndpointError: return failure(error.code, error.description, status: error.status)
     case ContentError.system(_, _, .noSpace):
-      return failure(.unavailable, "the registry's disk is full", status: .init(code: 507, reasonPhrase: "Insufficient Storage"))
-    case ContentError.ingestBusy: return failure(.blobUploadInvalid, "another request is writing to this upload", status: .conflict)
+      return failure(
+        .unavailable, "the registry's disk is full", status: .init(code: 507, reasonPhrase: "Insufficient Storage"))
+    case ContentError.ingestBusy:
+      return failure(.blobUploadInvalid, "another request is writing to this upload", status: .conflict)
     case let error as DatabaseError where error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_FULL:
       return failure(.unavailable, "the registry cannot write at the moment; try again")
     // What is left is the registry's own trouble: the log has it, paths and all; the client gets no more than the fact.

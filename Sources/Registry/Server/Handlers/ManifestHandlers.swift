@@ -4,7 +4,9 @@ import ImageSpec
 import NIOCore
 
 extension RegistryServer {
-  func getManifest(_ name: String, _ reference: ManifestReference, _ request: RegistryRequest) async throws -> RegistryResponse {
+  func getManifest(_ name: String, _ reference: ManifestReference, _ request: RegistryRequest) async throws
+    -> RegistryResponse
+  {
     let content: ManifestContent
     if let hot = try registry.hotManifest(reference, in: name) {
       content = hot
@@ -44,7 +46,9 @@ extension RegistryServer {
       }
   }
 
-  func putManifest(_ name: String, _ reference: ManifestReference, _ request: RegistryRequest) async throws -> RegistryResponse {
+  func putManifest(_ name: String, _ reference: ManifestReference, _ request: RegistryRequest) async throws
+    -> RegistryResponse
+  {
     guard let bytes = try await request.collectBody(limit: ManifestDocument.sizeLimit) else {
       throw RegistryError.manifestTooLarge(limit: ManifestDocument.sizeLimit)
     }
@@ -88,7 +92,8 @@ extension RegistryServer {
     var index = Index(
       manifests: page.map {
         Descriptor(
-          mediaType: $0.mediaType, digest: $0.digest, size: $0.size, annotations: $0.annotations, artifactType: $0.artifactType)
+          mediaType: $0.mediaType, digest: $0.digest, size: $0.size, annotations: $0.annotations,
+          artifactType: $0.artifactType)
       })
     index.annotations = nil
     var response = RegistryResponse.json(.ok, index, contentType: MediaType.index.rawValue)

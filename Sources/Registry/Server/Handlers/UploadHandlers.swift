@@ -49,7 +49,9 @@ extension RegistryServer {
       try? await blocking { try writer.release() }
       if case RegistryError.uploadOutOfOrder(_, let received) = error {
         var response = RegistryResponse.failure(error)
-        response.headers.append(contentsOf: progress(.accepted, name, id, received: received).headers)
+        for field in progress(.accepted, name, id, received: received).headers {
+          response.headers[field.name] = field.value
+        }
         return response
       }
       throw error
@@ -145,7 +147,9 @@ extension RegistryServer {
       .created, [.location: Route.blob(name: name, digest: digest).path, .dockerContentDigest: digest.description])
   }
 
-  private func progress(_ status: HTTPResponse.Status, _ name: String, _ id: String, received: Int64) -> RegistryResponse {
+  private func progress(_ status: HTTPResponse.Status, _ name: String, _ id: String, received: Int64)
+    -> RegistryResponse
+  {
     RegistryResponse(
       status,
       [

@@ -105,10 +105,12 @@ final class ManifestCache: Sendable {
 
   private func follow() throws {
     let known = state.withLock { ($0.dataVersion, $0.number) }
-    guard let (version, number) = try watch.unsafeRead({ database -> (Int64, Int64)? in
-      let version = try Self.dataVersion(database)
-      return version == known.0 ? nil : (version, try Self.number(database))
-    }) else { return }
+    guard
+      let (version, number) = try watch.unsafeRead({ database -> (Int64, Int64)? in
+        let version = try Self.dataVersion(database)
+        return version == known.0 ? nil : (version, try Self.number(database))
+      })
+    else { return }
     state.withLock { state in
       if number > state.number {
         Self.clear(&state)

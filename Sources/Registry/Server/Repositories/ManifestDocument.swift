@@ -59,7 +59,9 @@ public struct ManifestDocument: Sendable {
   }
 
   private static func mediaType(_ contentType: MediaType?, _ shape: Shape) throws(RegistryError) -> MediaType {
-    let generic: Set<String> = ["", "application/json", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded"]
+    let generic: Set<String> = [
+      "", "application/json", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded",
+    ]
     let said = contentType.flatMap { generic.contains($0.rawValue) ? nil : $0 }
     if let said, let own = shape.mediaType, said != own {
       throw .manifestInvalid("its mediaType is \(own), and the request says \(said)")

@@ -19,7 +19,8 @@ extension Registry {
 
   /// Gives the repository a blob that the store has. The caller's lease keeps it there until this returns.
   func linkBlob(_ digest: Digest, size: Int64, in name: String) throws {
-    try holding([digest], in: name, isKept: { try Self.isLinked($0, digest, name) || Self.isManifest($0, $1, name) }) { database in
+    try holding([digest], in: name, isKept: { try Self.isLinked($0, digest, name) || Self.isManifest($0, $1, name) }) {
+      database in
       let repository = try forPush(database, name)
       try database.execute(
         sql: """

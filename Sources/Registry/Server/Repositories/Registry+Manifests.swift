@@ -39,7 +39,8 @@ extension Registry {
     }
   }
 
-  static func find(_ database: Database, _ reference: ManifestReference, _ repository: Int64) throws -> StoredManifest? {
+  static func find(_ database: Database, _ reference: ManifestReference, _ repository: Int64) throws -> StoredManifest?
+  {
     let row =
       switch reference {
       case .tag(let tag):
@@ -100,14 +101,17 @@ extension Registry {
     }
     if let number {
       cache.remove(
-        tags.map { .init(repository: name, reference: .tag($0)) } + [.init(repository: name, reference: .digest(digest))],
+        tags.map { .init(repository: name, reference: .tag($0)) } + [
+          .init(repository: name, reference: .digest(digest))
+        ],
         number: number)
     }
     return result
   }
 
   private func record(
-    _ database: Database, _ document: ManifestDocument, _ digest: Digest, _ size: Int64, _ name: String, _ tags: [String]
+    _ database: Database, _ document: ManifestDocument, _ digest: Digest, _ size: Int64, _ name: String,
+    _ tags: [String]
   ) throws -> (PutResult, Int64?) {
     let repository = try forPush(database, name)
     let contentSize = try Self.contentSize(database, document, repository)
@@ -150,12 +154,15 @@ extension Registry {
     }
     let number = isNew || tagsChanged ? try Self.raiseChange(database) : nil
     let result = PutResult(
-      digest: digest, mediaType: document.mediaType, subject: document.subject?.digest, isNew: isNew, tagsChanged: tagsChanged)
+      digest: digest, mediaType: document.mediaType, subject: document.subject?.digest, isNew: isNew,
+      tagsChanged: tagsChanged)
     return (result, number)
   }
 
   /// Bytes of all that a manifest names. Throws where the repository lacks some of it or has it in another size.
-  private static func contentSize(_ database: Database, _ document: ManifestDocument, _ repository: Repository) throws -> Int64 {
+  private static func contentSize(_ database: Database, _ document: ManifestDocument, _ repository: Repository) throws
+    -> Int64
+  {
     let blobs = try database.cachedStatement(sql: "SELECT size FROM registry_blob WHERE repository = ? AND digest = ?")
     var missing: [Digest] = []
     var total: Int64 = 0
@@ -198,7 +205,9 @@ extension Registry {
     }
   }
 
-  private static func checkTags(_ database: Database, _ tags: [String], _ digest: Digest, _ repository: Repository) throws {
+  private static func checkTags(_ database: Database, _ tags: [String], _ digest: Digest, _ repository: Repository)
+    throws
+  {
     for tag in tags where repository.mutability.isImmutable(tag) {
       // The same image again is no change: a push that is repeated after a lost answer must succeed.
       if let present = try find(database, .tag(tag), repository.id), present.digest != digest {
@@ -259,7 +268,8 @@ extension Registry {
         throw RegistryError.manifestUnknown(tag, repository: name)
       }
       let others = try Int.fetchOne(
-        database, sql: "SELECT COUNT(*) FROM registry_tag WHERE manifest = ? AND name <> ?", arguments: [manifest.id, tag])
+        database, sql: "SELECT COUNT(*) FROM registry_tag WHERE manifest = ? AND name <> ?",
+        arguments: [manifest.id, tag])
       let isLast = (others ?? 0) == 0
       if isLast, let parent = try Self.parent(database, manifest.digest, repository.id, kind: "manifest") {
         throw RegistryError.manifestReferenced(manifest.digest, by: parent, repository: name)
@@ -307,7 +317,9 @@ extension Registry {
 
   /// Manifests with their tags in push order, those after the one with the ID `last`; only tagged or untagged ones
   /// where `tagged` says so.
-  public func manifests(in name: String, after last: Int64 = 0, tagged: Bool? = nil, limit: Int) throws -> [StoredManifest] {
+  public func manifests(in name: String, after last: Int64 = 0, tagged: Bool? = nil, limit: Int) throws
+    -> [StoredManifest]
+  {
     try store.database.read { database in
       let repository = try Self.existing(database, name)
       let filter =
@@ -317,7 +329,8 @@ extension Registry {
         case false?: "AND NOT EXISTS (SELECT 1 FROM registry_tag t WHERE t.manifest = m.id)"
         }
       let found = try Row.fetchAll(
-        database, sql: "SELECT * FROM registry_manifest m WHERE repository = ? AND id > ? \(filter) ORDER BY id LIMIT ?",
+        database,
+        sql: "SELECT * FROM registry_manifest m WHERE repository = ? AND id > ? \(filter) ORDER BY id LIMIT ?",
         arguments: [repository.id, last, limit]
       ).map { try StoredManifest($0) }
       return try found.map { try Self.withTags(database, $0) }

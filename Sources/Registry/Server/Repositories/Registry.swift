@@ -137,7 +137,8 @@ public final class Registry: Sendable {
       try database.execute(
         sql: "UPDATE registry_repository SET mutability = ?, mutability_filters = ?, labels = ? WHERE id = ?",
         arguments: [
-          repository.mutability.rule.rawValue, Self.json(repository.mutability.exclusions), Self.json(repository.labels),
+          repository.mutability.rule.rawValue, Self.json(repository.mutability.exclusions),
+          Self.json(repository.labels),
           repository.id,
         ])
       return repository
@@ -151,7 +152,8 @@ public final class Registry: Sendable {
         let repository = try Self.existing(database, name)
         if !force {
           let hasImages = try Bool.fetchOne(
-            database, sql: "SELECT EXISTS (SELECT 1 FROM registry_manifest WHERE repository = ?)", arguments: [repository.id])
+            database, sql: "SELECT EXISTS (SELECT 1 FROM registry_manifest WHERE repository = ?)",
+            arguments: [repository.id])
           if hasImages == true { throw RegistryError.repositoryNotEmpty(name) }
         }
         try database.execute(sql: "DELETE FROM registry_repository WHERE id = ?", arguments: [repository.id])

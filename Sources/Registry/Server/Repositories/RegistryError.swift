@@ -49,7 +49,8 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     case .repositoryUnknown(let name): "the repository \"\(name)\" does not exist in this registry"
     case .repositoryExists(let name): "the repository \"\(name)\" already exists"
     case .repositoryNotEmpty(let name): "the repository \"\(name)\" still has images"
-    case .manifestUnknown(let reference, let repository): "\(reference) is not known in the repository \"\(repository)\""
+    case .manifestUnknown(let reference, let repository):
+      "\(reference) is not known in the repository \"\(repository)\""
     case .manifestInvalid(let why): "manifest invalid: \(why)"
     case .manifestTooLarge(let limit): "the manifest is larger than \(limit) bytes"
     case .referencesUnknown(let digests, let manifests, let repository):
@@ -62,7 +63,8 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     case .blobUnknown(let digest, let repository): "the blob \(digest) is not known in the repository \"\(repository)\""
     case .blobReferenced(let digest, let manifest, _):
       "the blob \(digest) is part of the manifest \(manifest); delete that first"
-    case .manifestReferenced(let digest, let index, _): "the manifest \(digest) is part of the index \(index); delete that first"
+    case .manifestReferenced(let digest, let index, _):
+      "the manifest \(digest) is part of the index \(index); delete that first"
     case .uploadUnknown(let id): "the upload \(id.prefix(64)) is not known: it ended, expired or never began"
     case .uploadBusy(let id): "another request is writing to the upload \(id)"
     case .uploadOutOfOrder(_, let received): "the upload has \(received) bytes; the next chunk must begin there"

@@ -123,7 +123,9 @@ public struct CertificateAuthority: Sendable {
   }
 
   private func read(_ name: String) throws -> [UInt8]? {
-    do { return try readFile(directory.appending(name), limit: 1 << 20) } catch Errno.noSuchFileOrDirectory { return nil } catch {
+    do { return try readFile(directory.appending(name), limit: 1 << 20) } catch Errno.noSuchFileOrDirectory {
+      return nil
+    } catch {
       throw CertificateError.unreadable(directory.appending(name), error.description)
     }
   }
@@ -232,7 +234,8 @@ public enum CertificateError: Error, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .unreadable(let path, let why): "cannot read \(path): \(why); where it is broken, remove \(path) and trust the new CA"
+    case .unreadable(let path, let why):
+      "cannot read \(path): \(why); where it is broken, remove \(path) and trust the new CA"
     case .unwritable(let path, let why): "cannot write the registry's certificates below \(path): \(why)"
     case .unusable(let path, let why): "cannot use the certificate or key \(path): \(why)"
     }

@@ -58,7 +58,8 @@ public final class TLSIdentity: Sendable {
     let paths: [FilePath] =
       switch source {
       case .files(let chain, let key): [chain, key]
-      case .authority(let authority, _): [authority.directory.appending("server.crt"), authority.directory.appending("server.key")]
+      case .authority(let authority, _):
+        [authority.directory.appending("server.crt"), authority.directory.appending("server.key")]
       }
     // One that cannot be looked at counts as changed once: loading it then says why.
     return paths.map { try? FileStamp($0) }

@@ -55,3 +55,7 @@ pid_t kernel_clone3(uint64_t flags, int *pidfd, int exit_signal, int cgroup_fd);
 
 // Begins writing a part of a file out, without waiting. (sync_file_range(2), SYNC_FILE_RANGE_WRITE)
 int kernel_sync_file_range(int fd, int64_t offset, int64_t length);
+
+// glibc's heap: at most `count` arenas for all threads; freed memory back to the system. (mallopt(3), malloc_trim(3))
+void kernel_limit_heaps(int count);
+void kernel_trim_heaps(void);

@@ -26,7 +26,8 @@ public struct RegistryKeyCreateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Whom the key is for; logs and ARNs have it.", valueName: "name"))
   var user: String = "registry"
 
-  @Option(help: ArgumentHelp("env: lines for a shell; json: as `aws iam create-access-key` prints it.", valueName: "format"))
+  @Option(
+    help: ArgumentHelp("env: lines for a shell; json: as `aws iam create-access-key` prints it.", valueName: "format"))
   var format: KeyFormat = .env
 
   public init() {}

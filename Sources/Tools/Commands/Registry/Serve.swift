@@ -25,10 +25,14 @@ public struct ServeCommand: AsyncParsableCommand {
 
   @OptionGroup var global: GlobalOptions
 
-  @Option(help: ArgumentHelp("Where to listen, HOST:PORT; :PORT is every address of this host. Repeatable.", valueName: "address"))
+  @Option(
+    help: ArgumentHelp(
+      "Where to listen, HOST:PORT; :PORT is every address of this host. Repeatable.", valueName: "address"))
   var listen: [String] = ["127.0.0.1:5000"]
 
-  @Option(help: ArgumentHelp("auto: TLS with the given certificate or an own authority's; off: plain HTTP.", valueName: "mode"))
+  @Option(
+    help: ArgumentHelp(
+      "auto: TLS with the given certificate or an own authority's; off: plain HTTP.", valueName: "mode"))
   var tls: TLSMode = .auto
 
   @Option(help: ArgumentHelp("The server's certificate chain in PEM, its own first.", valueName: "file"))
@@ -37,7 +41,8 @@ public struct ServeCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The certificate's private key in PEM.", valueName: "file"))
   var tlsKey: String?
 
-  @Option(help: ArgumentHelp("Another name or address for the own authority's certificate. Repeatable.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("Another name or address for the own authority's certificate. Repeatable.", valueName: "name"))
   var tlsName: [String] = []
 
   @Option(help: ArgumentHelp("Users beside those of `registry user`: htpasswd lines with bcrypt.", valueName: "file"))
@@ -49,7 +54,9 @@ public struct ServeCommand: AsyncParsableCommand {
   @Flag(name: .customLong("no-create"), help: "A push to a repository that does not exist is refused.")
   var refusesNewRepositories = false
 
-  @Option(name: .customLong("external-url"), help: ArgumentHelp("How clients reach this registry where it stands behind a proxy.", valueName: "url"))
+  @Option(
+    name: .customLong("external-url"),
+    help: ArgumentHelp("How clients reach this registry where it stands behind a proxy.", valueName: "url"))
   var externalURL: String?
 
   @Option(help: ArgumentHelp("Twelve digits that ECR's answers call the registry by.", valueName: "id"))
@@ -73,7 +80,9 @@ public struct ServeCommand: AsyncParsableCommand {
 
   public mutating func run() async throws {
     let addresses: [ListenAddress]
-    do { addresses = try listen.map { try ListenAddress(parsing: $0) } } catch { throw Failure("\(error)", status: 125) }
+    do { addresses = try listen.map { try ListenAddress(parsing: $0) } } catch {
+      throw Failure("\(error)", status: 125)
+    }
     guard let ecr = ECREndpoint(registryID: account, region: region) else {
       throw Failure("--account \"\(account)\": an account's id has twelve digits", status: 125)
     }
@@ -110,7 +119,9 @@ public struct ServeCommand: AsyncParsableCommand {
     guard tls == .auto else { return nil }
     var extra: [ServerName] = []
     for text in tlsName {
-      guard let name = ServerName(text) else { throw Failure("--tls-name \"\(text)\" is neither a name nor an address", status: 125) }
+      guard let name = ServerName(text) else {
+        throw Failure("--tls-name \"\(text)\" is neither a name nor an address", status: 125)
+      }
       extra.append(name)
     }
     let names = ServerName.needed(listening: addresses.map(\.serverName), extra: extra)
@@ -136,10 +147,12 @@ public struct ServeCommand: AsyncParsableCommand {
       ]
     }
     if keepsOut {
-      lines.append("registry: nobody can sign in yet; clipper registry user add NAME and clipper registry key create change that")
+      lines.append(
+        "registry: nobody can sign in yet; clipper registry user add NAME and clipper registry key create change that")
     }
     if !isSecure, addresses.contains(where: { !$0.isLoopback }) {
-      lines.append("registry: without TLS, passwords and images cross the network in the clear; leave it to a proxy that has TLS")
+      lines.append(
+        "registry: without TLS, passwords and images cross the network in the clear; leave it to a proxy that has TLS")
     }
     return lines.joined(separator: "\n")
   }

@@ -13,7 +13,8 @@ public struct RegistryUserCommand: ParsableCommand {
 public struct RegistryUserAddCommand: ParsableCommand {
   public static let configuration = CommandConfiguration(
     commandName: "add", abstract: "Add a user, or change a user's password.",
-    discussion: "The password is asked for, or read from standard input. A running registry takes it from the next request on.")
+    discussion:
+      "The password is asked for, or read from standard input. A running registry takes it from the next request on.")
 
   @OptionGroup var global: GlobalOptions
 
@@ -51,7 +52,8 @@ public struct RegistryUserAddCommand: ParsableCommand {
 
 public struct RegistryUserRemoveCommand: ParsableCommand {
   public static let configuration = CommandConfiguration(
-    commandName: "remove", abstract: "Remove users. Their passwords are void from the next request on.", aliases: ["rm"])
+    commandName: "remove", abstract: "Remove users. Their passwords are void from the next request on.", aliases: ["rm"]
+  )
 
   @OptionGroup var global: GlobalOptions
 
