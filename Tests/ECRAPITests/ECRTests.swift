@@ -328,6 +328,40 @@ final class TestECR: Sendable {
     #expect(answer.status == 400 && answer.type == "InvalidParameterException", "\(answer.text)")
   }
 
+  @Test func keepsTagsOfARepository() async throws {
+    let ecr = try TestECR()
+    try await ecr.call("CreateRepository", #"{"repositoryName":"app","tags":[{"Key":"a","Value":"1"},{"Key":"b"}]}"#)
+    let arn = #""resourceArn":"arn:aws:ecr:eu-central-1:123456789012:repository/app""#
+    #expect(try await ecr.call("TagResource", #"{\#(arn),"tags":[{"Key":"a","Value":"2"}]}"#).text == "{}")
+    #expect(try await ecr.call("UntagResource", #"{\#(arn),"tagKeys":["b","none"]}"#).status == 200)
+    #expect(try await ecr.call("ListTagsForResource", "{\(arn)}").text == #"{"tags":[{"Key":"a","Value":"2"}]}"#)
+    let more = (0..<50).map { #"{"Key":"k\#($0)","Value":""}"# }.joined(separator: ",")
+    #expect(try await ecr.call("TagResource", "{\(arn),\"tags\":[\(more)]}").type == "TooManyTagsException")
+    #expect(
+      try await ecr.call("TagResource", #"{\#(arn),"tags":[{"Key":"aws:x"}]}"#).type == "InvalidTagParameterException")
+    for other in ["x", "arn:aws:s3:::bucket"] {
+      #expect(
+        try await ecr.call("ListTagsForResource", #"{"resourceArn":"\#(other)"}"#).type == "InvalidParameterException")
+    }
+    let foreign = #"{"resourceArn":"arn:aws:ecr:eu-central-1:999999999999:repository/app"}"#
+    #expect(try await ecr.call("ListTagsForResource", foreign).type == "RepositoryNotFoundException")
+  }
+
+  @Test func makesTagsImmutable() async throws {
+    let ecr = try TestECR()
+    try await ecr.push("one", to: "app", tags: ["1"])
+    let answer = try await ecr.call(
+      "PutImageTagMutability",
+      #"{"repositoryName":"app","imageTagMutability":"IMMUTABLE_WITH_EXCLUSION","#
+        + #""imageTagMutabilityExclusionFilters":[{"filterType":"WILDCARD","filter":"latest*"}]}"#)
+    #expect(answer.status == 200 && answer.text.contains("latest*"))
+    await #expect(throws: RegistryError.tagImmutable("1", repository: "app")) {
+      try await ecr.push("two", to: "app", tags: ["1"])
+    }
+    try await ecr.push("three", to: "app", tags: ["latest"])
+    try await ecr.push("four", to: "app", tags: ["latest"])
+  }
+
   @Test(arguments: ["[]", "not JSON", #"{"repositoryName":1}"#, String(repeating: "[", count: 1000)])
   func refusesWhatIsNoInput(_ body: String) async throws {
     #expect(try await TestECR().call("CreateRepository", body).type == "SerializationException")

@@ -75,6 +75,10 @@ public struct ECREndpoint: Sendable {
     case "CreateRepository": { try encoded(CreateRepository.parse($0).run($1)) }
     case "DescribeRepositories": { try encoded(DescribeRepositories.parse($0).run($1)) }
     case "DeleteRepository": { try encoded(DeleteRepository.parse($0).run($1)) }
+    case "PutImageTagMutability": { try encoded(PutImageTagMutability.parse($0).run($1)) }
+    case "TagResource": { try encoded(TagResource.parse($0).run($1)) }
+    case "UntagResource": { try encoded(UntagResource.parse($0).run($1)) }
+    case "ListTagsForResource": { try encoded(ListTagsForResource.parse($0).run($1)) }
     case "ListImages": { try encoded(ListImages.parse($0).run($1)) }
     case "DescribeImages": { try encoded(DescribeImages.parse($0).run($1)) }
     case "BatchGetImage": { try encoded(BatchGetImage.parse($0).run($1)) }

@@ -55,7 +55,6 @@ public final class RegistryServer: Sendable {
   /// A request that passed the door: all about it that can be told before its body is read.
   public struct Admitted: Sendable {
     let route: Route
-    let action: Action?
     public let principal: Principal
   }
 
@@ -71,7 +70,7 @@ public final class RegistryServer: Sendable {
       route == .base
       ? policy.opensBase(to: principal) : policy.allows(principal, action, repository: route.name)
     guard isAllowed else { throw EndpointError.denied("\(action.rawValue) on \(route.name ?? "this registry")") }
-    return Admitted(route: route, action: action, principal: principal)
+    return Admitted(route: route, principal: principal)
   }
 
   static func action(_ route: Route, _ method: HTTPRequest.Method) -> Action? {

@@ -3,10 +3,6 @@ internal import RegistryServer
 
 /// A repository as ECR describes it.
 struct RepositoryDescription: Encodable {
-  struct Filter: Codable {
-    let filterType: String
-    let filter: String
-  }
   struct Scanning: Encodable { let scanOnPush = false }
   struct Encryption: Encodable { let encryptionType = "AES256" }
 
@@ -16,7 +12,7 @@ struct RepositoryDescription: Encodable {
   let repositoryUri: String
   let createdAt: Double
   let imageTagMutability: String
-  let imageTagMutabilityExclusionFilters: [Filter]?
+  let imageTagMutabilityExclusionFilters: [MutabilityFilter]?
   let imageScanningConfiguration = Scanning()
   let encryptionConfiguration = Encryption()
 
@@ -27,9 +23,7 @@ struct RepositoryDescription: Encodable {
     repositoryUri = "\(call.host)/\(repository.name)"
     createdAt = seconds(repository.created)
     imageTagMutability = repository.mutability.rule.rawValue
-    imageTagMutabilityExclusionFilters =
-      repository.mutability.exclusions.isEmpty
-      ? nil : repository.mutability.exclusions.map { Filter(filterType: "WILDCARD", filter: $0) }
+    imageTagMutabilityExclusionFilters = MutabilityFilter.list(repository.mutability)
   }
 }
 
@@ -48,10 +42,6 @@ extension Call {
 }
 
 struct CreateRepository: OperationInput {
-  struct Tag: Decodable {
-    let Key: String
-    let Value: String?
-  }
   struct Scanning: Decodable { let scanOnPush: Bool? }
   struct Encryption: Decodable {
     let encryptionType: String
@@ -60,9 +50,9 @@ struct CreateRepository: OperationInput {
 
   var registryId: String?
   var repositoryName: String
-  var tags: [Tag]?
+  var tags: [ResourceTag]?
   var imageTagMutability: String?
-  var imageTagMutabilityExclusionFilters: [RepositoryDescription.Filter]?
+  var imageTagMutabilityExclusionFilters: [MutabilityFilter]?
   var imageScanningConfiguration: Scanning?
   var encryptionConfiguration: Encryption?
 
@@ -83,8 +73,8 @@ struct CreateRepository: OperationInput {
       throw ECRError.invalidParameter(
         "Invalid parameter at 'encryptionConfiguration': this registry has no KMS; use AES256")
     }
-    let labels = try Self.labels(tags ?? [])
-    let mutability = try mutability()
+    let labels = try ResourceTag.labels(tags ?? [])
+    let mutability = try TagMutability(imageTagMutability ?? "MUTABLE", exclusions: imageTagMutabilityExclusionFilters)
     do {
       return RepositoryOutput(
         repository: .init(
@@ -92,48 +82,6 @@ struct CreateRepository: OperationInput {
     } catch RegistryError.repositoryExists(let name) {
       throw ECRError.repositoryAlreadyExists(name, registry: call.registryID)
     }
-  }
-
-  private static func labels(_ tags: [Tag]) throws -> [String: String] {
-    guard tags.count <= 50 else { throw ECRError.tooManyTags }
-    var labels: [String: String] = [:]
-    for tag in tags {
-      guard (1...128).contains(tag.Key.count), (tag.Value ?? "").count <= 256, !tag.Key.lowercased().hasPrefix("aws:")
-      else {
-        throw ECRError.invalidTagParameter(
-          "Invalid tag '\(tag.Key.prefix(128))': keys have 1 to 128 characters and do not begin with aws:, values at most 256"
-        )
-      }
-      guard labels.updateValue(tag.Value ?? "", forKey: tag.Key) == nil else {
-        throw ECRError.invalidTagParameter("Duplicate tag key '\(tag.Key)'")
-      }
-    }
-    return labels
-  }
-
-  private func mutability() throws -> TagMutability {
-    guard let rule = TagMutability.Rule(rawValue: imageTagMutability ?? "MUTABLE") else {
-      throw ECRError.invalidParameter(
-        "Invalid parameter at 'imageTagMutability' failed to satisfy constraint: 'one of "
-          + TagMutability.Rule.allCases.map(\.rawValue).joined(separator: ", ") + "'")
-    }
-    let filters = imageTagMutabilityExclusionFilters ?? []
-    guard rule.hasExclusions ? (1...5).contains(filters.count) : filters.isEmpty else {
-      throw ECRError.invalidParameter(
-        "Invalid parameter at 'imageTagMutabilityExclusionFilters' failed to satisfy constraint: '1 to 5 filters with, "
-          + "and only with, MUTABLE_WITH_EXCLUSION and IMMUTABLE_WITH_EXCLUSION'")
-    }
-    for filter in filters {
-      let isPattern =
-        (1...128).contains(filter.filter.utf8.count)
-        && filter.filter.utf8.allSatisfy { $0 == UInt8(ascii: "*") || Reference.isTag("_\(Unicode.Scalar($0))") }
-      guard filter.filterType == "WILDCARD", isPattern else {
-        throw ECRError.invalidParameter(
-          "Invalid parameter at 'imageTagMutabilityExclusionFilters' failed to satisfy constraint: 'type WILDCARD and "
-            + "[0-9a-zA-Z._*-]{1,128}'")
-      }
-    }
-    return TagMutability(rule, exclusions: filters.map(\.filter))
   }
 }
 

@@ -130,10 +130,10 @@ public final class Registry: Sendable {
   }
 
   /// Changes the settings of a repository and returns it as it is then.
-  public func updateRepository(_ name: String, _ edit: @Sendable (inout Repository) -> Void) throws -> Repository {
+  public func updateRepository(_ name: String, _ edit: @Sendable (inout Repository) throws -> Void) throws -> Repository {
     try store.database.write { database in
       var repository = try Self.existing(database, name)
-      edit(&repository)
+      try edit(&repository)
       try database.execute(
         sql: "UPDATE registry_repository SET mutability = ?, mutability_filters = ?, labels = ? WHERE id = ?",
         arguments: [

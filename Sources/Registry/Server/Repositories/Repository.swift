@@ -80,7 +80,7 @@ public struct StoredManifest: Hashable, Sendable {
   /// Milliseconds since 1970.
   public let pushed: Int64
   public let pulled: Int64?
-  /// In order; nil where they were not asked for.
+  /// In order; empty where they were not asked for.
   public var tags: [String]
 }
 
