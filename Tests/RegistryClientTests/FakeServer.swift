@@ -48,7 +48,7 @@ final class FakeServer: Sendable {
   ) throws {
     self.handler = handler
     self.cut = cut
-    listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+    listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
@@ -101,6 +101,8 @@ final class FakeServer: Sendable {
       if connection < 0 { return }
       Self.thread { [self] in
         serve(connection)
+        // A program that another test started may have the descriptor too: closing alone would not hang up.
+        shutdown(connection, CInt(SHUT_RDWR))
         close(connection)
       }
     }

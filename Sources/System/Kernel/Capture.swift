@@ -62,8 +62,8 @@ extension Spawn {
         if stdin.isClosed { sent = input.count }
       }
       if sent == input.count { stdin.close() }
-      try stdout.drain()
-      try stderr.drain()
+      try stdout.drain(limit: limit)
+      try stderr.drain(limit: limit)
       guard stdout.bytes.count + stderr.bytes.count <= limit else { throw CaptureError.tooMuchOutput(path, limit: limit) }
       if ended { return ExitStatus(waitStatus: status) }
       guard Self.now() < deadline else { throw CaptureError.timedOut(path, milliseconds: milliseconds) }
@@ -124,10 +124,11 @@ extension Spawn {
       return max(count, 0)
     }
 
-    func drain() throws {
+    /// Takes in what is there; stops above `limit` bytes, where a program writes faster than it is read.
+    func drain(limit: Int) throws {
       guard !isClosed else { return }
       var buffer = [UInt8](repeating: 0, count: 16 << 10)
-      while true {
+      while bytes.count <= limit {
         let count = buffer.withUnsafeMutableBytes { read(number, $0.baseAddress, $0.count) }
         if count > 0 {
           bytes.append(contentsOf: buffer[..<count])

@@ -71,7 +71,7 @@ actor Authorizer {
     guard header != refused else {
       basic[access.host] = nil
       throw RegistryClientError.unauthorized(
-        host: access.host.name, reason: "it does not take the user name and password that are stored for it (\(reason))")
+        host: access.host.name, reason: "it does not take the user name and password (\(reason))")
     }
     basic[access.host] = header
     return header

@@ -36,6 +36,11 @@ final class Connections: Sendable {
     for client in clients { try await client.shutdown() }
   }
 
+  /// Where nobody has closed them before.
+  deinit {
+    for client in pools.withLock({ [$0.direct, $0.proxied].compactMap { $0 } }) { client.shutdown { _ in } }
+  }
+
   private func proxy() -> HTTPClient.Configuration.Proxy? {
     guard let host = configuration.proxy.host else { return nil }
     return .server(

@@ -131,7 +131,11 @@ extension RegistryClient {
     do {
       try await receiveAll(blob, from: name, into: ingest, what: what, notices, feed)
     } catch {
-      if case RegistryClientError.sizeMismatch = error { ingest.discard() } else { ingest.suspend() }
+      switch error {
+      // What is wrong must not be gone on with; and what fills the disk must not stay there.
+      case RegistryClientError.sizeMismatch, ContentError.system(_, _, .noSpace): ingest.discard()
+      default: ingest.suspend()
+      }
       throw error
     }
     notices.advanced(blob.size, of: blob.size)

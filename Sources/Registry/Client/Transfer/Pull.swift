@@ -99,7 +99,8 @@ extension RegistryClient {
         host: name.domain, what: what,
         reason: "it names \(config.rootfs.diffIDs.count) layers, the manifest \(manifest.layers.count)")
     }
-    guard config.architecture.isEmpty || platform.runs(config.platform) || platform.architecture == config.architecture else {
+    // Some images do not say what they are for; a variant is a matter of taste, as Docker has it.
+    guard config.architecture.isEmpty || (platform.os == config.os && platform.architecture == config.architecture) else {
       throw RegistryClientError.wrongPlatform(
         name: name.familiar, wanted: platform, available: [config.platform.description])
     }
