@@ -20,7 +20,7 @@ public struct ImageFiles: Sendable, Hashable {
   ///   - layers: their directories, topmost first.
   ///   - user: the image's numeric user.
   public init(layers: [FilePath], user: UInt32?) throws {
-    let roots = try layers.map { try OpenDirectory(workingDirectory, $0.string, []) }
+    let roots = try layers.map { try OpenFile($0.string, flags: O_RDONLY | O_DIRECTORY) }
     try withExtendedLifetime(roots) {
       try walk(roots.map(\.number), path: "", user: user, isOwned: false, depth: 0)
     }
@@ -55,10 +55,11 @@ public struct ImageFiles: Sendable, Hashable {
   private mutating func descend(
     _ layers: [CInt], _ name: String, _ place: String, _ user: UInt32?, _ isOwned: Bool, _ depth: Int
   ) throws {
-    var found: [OpenDirectory] = []
+    var found: [OpenFile] = []
     for layer in layers {
       do {
-        let directory = try OpenDirectory(layer, name, [.beneath, .noSymlinks])
+        let directory = try OpenFile(
+          layer, name, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: [.beneath, .noSymlinks])
         found.append(directory)
         if directory.isOpaque { break }
       } catch Errno.noSuchFileOrDirectory {
@@ -74,20 +75,11 @@ public struct ImageFiles: Sendable, Hashable {
   }
 
   private static func hasCapabilities(_ directory: CInt, _ name: String) -> Bool {
-    guard let file = try? openat2(directory, name, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK, resolve: .beneath) else { return false }
+    guard let file = try? OpenFile(directory, name, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK, resolve: .beneath) else { return false }
     return (try? extendedAttribute(file.number, "security.capability")) != nil
   }
 }
 
-/// An open directory that a list can hold.
-private final class OpenDirectory {
-  let number: CInt
-
-  init(_ directory: CInt, _ name: String, _ resolve: PathResolution) throws {
-    number = try openat2(directory, name, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW, resolve: resolve).release()
-  }
-
-  deinit { close(number) }
-
-  var isOpaque: Bool { (try? extendedAttribute(number, "trusted.overlay.opaque")) == [UInt8(ascii: "y")] }
+extension OpenFile {
+  fileprivate var isOpaque: Bool { (try? extendedAttribute(number, "trusted.overlay.opaque")) == [UInt8(ascii: "y")] }
 }

@@ -64,6 +64,11 @@ extension ObjectReader {
     pod.enableServiceLinks = bool("enableServiceLinks") ?? true
     pod.security = podSecurityContext()
     checkHostPorts(pod)
+    if pod.restartPolicy != .always, let sidecar = pod.initContainers.first(where: \.isSidecar) {
+      problems.error(
+        sidecar.line, sidecar.path + ".restartPolicy",
+        "Always is not supported in a pod that ends: nothing would stop \"\(sidecar.name)\" after the others")
+    }
     return count == pod.containers.count ? pod : nil
   }
 

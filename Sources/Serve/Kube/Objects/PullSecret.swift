@@ -2,7 +2,7 @@ internal import FoundationEssentials
 
 /// A user's name and password for a registry.
 public struct PullCredential: Sendable, Hashable {
-  /// As in the secret, without scheme and path.
+  /// `host` or `host/repository`.
   public var host: String
   public var username: String
   public var password: String
@@ -57,11 +57,15 @@ enum PullSecret {
     return (String(text[..<colon]), String(text[text.index(after: colon)...]))
   }
 
-  /// `https://index.docker.io/v1/` is Docker Hub.
+  /// The host, or host and repository. `https://index.docker.io/v1/` is Docker Hub.
   private static func host(of key: String) -> String {
-    var host = key[...]
-    for scheme in ["https://", "http://"] where host.hasPrefix(scheme) { host = host.dropFirst(scheme.count) }
-    let name = String(host.prefix { $0 != "/" })
-    return ["index.docker.io", "registry-1.docker.io"].contains(name) ? "docker.io" : name
+    var key = key[...]
+    for scheme in ["https://", "http://"] where key.hasPrefix(scheme) { key = key.dropFirst(scheme.count) }
+    var parts = key.split(separator: "/").map(String.init)
+    guard let first = parts.first else { return "" }
+    if ["index.docker.io", "registry-1.docker.io"].contains(first) { parts[0] = "docker.io" }
+    // The versions of the API that docker writes behind a host.
+    if parts.count == 2, ["v1", "v2"].contains(parts[1]) { parts.removeLast() }
+    return parts.joined(separator: "/")
   }
 }

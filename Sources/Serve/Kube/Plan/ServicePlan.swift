@@ -30,14 +30,18 @@ public struct ServicePod: Sendable, Hashable {
   public var address: String?
   public var ports: [ContainerPort]
 
-  public init(_ plan: PodPlan, address: String?) {
-    name = plan.name
-    namespace = plan.namespace
-    labels = plan.labels
-    hostname = plan.hostname
-    subdomain = plan.spec.subdomain
+  public init(name: String, namespace: String, labels: [String: String], spec: PodSpec, address: String?) {
+    self.name = name
+    self.namespace = namespace
+    self.labels = labels
+    hostname = spec.hostname ?? name
+    subdomain = spec.subdomain
     self.address = address
-    ports = (plan.spec.initContainers.filter(\.isSidecar) + plan.spec.containers).flatMap(\.ports)
+    ports = (spec.initContainers.filter(\.isSidecar) + spec.containers).flatMap(\.ports)
+  }
+
+  public init(_ plan: PodPlan, address: String?) {
+    self.init(name: plan.name, namespace: plan.namespace, labels: plan.labels, spec: plan.spec, address: address)
   }
 }
 

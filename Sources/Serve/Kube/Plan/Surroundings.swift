@@ -44,6 +44,11 @@ public struct Surroundings: Sendable {
     return found.sorted()
   }
 
+  /// References of an object's pods to what is not there; none for an object without pods.
+  public func check(_ object: KubeObject) -> [Problem] {
+    WorkloadPlan(object, self)?.pods.first.map { check($0.spec, in: $0.namespace, file: $0.file) } ?? []
+  }
+
   /// Reports references to what is not there, with the place of each.
   func check(_ pod: PodSpec, in namespace: String, file: String) -> [Problem] {
     let problems = Problems(file: file)

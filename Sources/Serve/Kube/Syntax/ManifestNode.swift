@@ -40,12 +40,14 @@ struct ManifestNode {
 }
 
 /// Bounds on what a file may hold, well above any manifest that a cluster's API server takes (3 MiB).
-struct ManifestLimits {
-  var bytes = 8 << 20
+public struct ManifestLimits: Sendable {
+  public var bytes = 8 << 20
   var depth = 64
   /// Values in a file with every alias written out.
   var values = 400_000
   var documents = 1000
+
+  public init() {}
 }
 
 /// Reads the documents of a file.

@@ -42,31 +42,38 @@ final class Problems {
 public enum KubeError: Error, CustomStringConvertible {
   case invalid([Problem])
   case unreadable(file: String, why: String)
-  /// What has been played under this name differs, and nobody asked to replace it.
-  case differs(object: String)
+  /// The object is immutable, and another content was played under its name before.
+  case immutable(ObjectKey)
   case notNonRoot(pod: String, container: String, why: String)
   case volume(pod: String, volume: String, why: String)
-  case initContainer(pod: String, container: String, status: Int32)
+  /// `output` is the end of what it wrote.
+  case initContainer(pod: String, container: String, status: Int32, output: String)
   case jobFailed(job: String, why: String)
   case notReady(String)
-  case unsupportedHost(String)
+  /// No object of that name was played here.
+  case notPlayed(String)
+  /// Undoing what a failed play made did not work out, either.
+  case undo(of: any Error, problems: [String])
   case record(path: String, why: String)
 
   public var description: String {
     switch self {
     case .invalid(let problems): problems.map(\.description).joined(separator: "\n")
     case .unreadable(let file, let why): "cannot read \(file): \(why)"
-    case .differs(let object):
-      "\(object) was played with another content: add --replace to replace it, or take it down first (clipper kube down)"
+    case .immutable(let key):
+      "\(key) is immutable and was played with another content: take it down first (clipper kube down \(key.kind.short)/\(key.name))"
     case .notNonRoot(let pod, let container, let why):
-      "\(why) (pod: \"\(pod)\", container: \(container)): name a numeric user in the image (USER 65532:65532) "
+      "\(why) (runAsNonRoot of pod \(pod), container \(container)): name a numeric user in the image (USER 65532:65532) "
         + "or set securityContext.runAsUser"
     case .volume(let pod, let volume, let why): "pod \(pod): volume \"\(volume)\": \(why)"
-    case .initContainer(let pod, let container, let status):
-      "init container \"\(container)\" of pod \(pod) ended with status \(status): see clipper logs \(pod)-\(container)"
+    case .initContainer(let pod, let container, let status, let output):
+      "init container \"\(container)\" of pod \(pod) ended with status \(status)"
+        + (output.isEmpty ? ", and wrote nothing" : "; the end of what it wrote:\n\(output)")
     case .jobFailed(let job, let why): "job/\(job) failed: \(why)"
     case .notReady(let why): why
-    case .unsupportedHost(let why): why
+    case .notPlayed(let what): "\(what) was not played here: clipper kube ls shows what was"
+    case .undo(let error, let problems):
+      "\(error)\nand it could not all be undone; clipper kube down clears the rest: \(problems.joined(separator: "; "))"
     case .record(let path, let why): "the record \(path) of a played object cannot be used: \(why)"
     }
   }
