@@ -40,6 +40,11 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
   /// True where only this host can reach it.
   public var isLoopback: Bool { host == "localhost" || host.hasPrefix("127.") || host == "::1" }
 
+  /// What to bind: for every address of this host the IPv6 wildcard, which takes IPv4 too, unless the kernel has no IPv6.
+  var bindHost: String {
+    host.isEmpty ? (access("/proc/net/if_inet6", F_OK) == 0 ? "::" : "0.0.0.0") : host
+  }
+
   /// The name that a certificate needs for it.
   public var serverName: ServerName {
     ServerName(host) ?? .address([0, 0, 0, 0])

@@ -41,7 +41,7 @@ extension RegistryServer {
       Server(
         childChannelSetup: Connection(server: self, tls: tls, limits: ConnectionLimits()),
         configuration: ServerConfiguration(
-          address: .hostname(address.host.isEmpty ? "::" : address.host, port: Int(address.port)), backlog: 1024),
+          address: .hostname(address.bindHost, port: Int(address.port)), backlog: 1024),
         onServerRunning: { binding.yield((index, UInt16($0.localAddress?.port ?? 0))) },
         eventLoopGroup: loops, logger: quietLogger)
     }

@@ -110,34 +110,43 @@ extension RegistryServer {
     }
   }
 
-  /// Streams the body into the upload. While a batch is hashed and written on a thread of its own, NIO takes in the
-  /// next pieces, and no more than a few: a fast client waits for the disk, not for memory.
+  /// Streams the body into the upload. While one batch is hashed and written on a thread of its own, the next is taken
+  /// in (with TLS, decrypted), and no more than that: a fast client waits for the disk, not for memory.
   private func receive(_ request: RegistryRequest, into writer: UploadWriter) async throws {
-    var batch: [ByteBuffer] = []
-    var batchBytes = 0
-    var total: Int64 = 0
-    func write(_ batch: [ByteBuffer]) async throws {
-      if !batch.isEmpty { try await blocking { try writer.append(batch) } }
-    }
-    do {
-      for try await buffer in request.body {
-        batch.append(buffer)
-        batchBytes += buffer.readableBytes
-        total += Int64(buffer.readableBytes)
-        if batchBytes >= Self.batchSize {
+    try await withThrowingTaskGroup(of: Void.self) { writing in
+      var batch: [ByteBuffer] = []
+      var batchBytes = 0
+      var total: Int64 = 0
+      var couldWrite = true
+      do {
+        for try await buffer in request.body {
+          batch.append(buffer)
+          batchBytes += buffer.readableBytes
+          total += Int64(buffer.readableBytes)
+          guard batchBytes >= Self.batchSize else { continue }
           let full = batch
           batch = []
           batchBytes = 0
-          try await write(full)
+          // One at a time, in order.
+          do { try await writing.next() } catch {
+            couldWrite = false
+            throw error
+          }
+          writing.addTask { try await self.blocking { try writer.append(full) } }
         }
+      } catch {
+        // Where the connection broke, all that came is kept; after a failed write, nothing that came later.
+        guard couldWrite else { throw error }
+        try await writing.waitForAll()
+        let rest = batch
+        try await blocking { try writer.append(rest) }
+        throw error
       }
-    } catch {
-      // The connection broke, or the disk is full; what was taken in is kept where it can be.
-      try? await write(batch)
-      throw error
+      try await writing.waitForAll()
+      let rest = batch
+      if !rest.isEmpty { try await blocking { try writer.append(rest) } }
+      if let length = request.contentLength, length != total { throw RequestBroken() }
     }
-    try await write(batch)
-    if let length = request.contentLength, length != total { throw RequestBroken() }
   }
 
   private static let batchSize = 512 << 10

@@ -118,6 +118,7 @@ public struct ServeCommand: AsyncParsableCommand {
     }
     guard tls == .auto else { return nil }
     var extra: [ServerName] = []
+    if let externalURL, let name = Self.host(of: externalURL) { extra.append(name) }
     for text in tlsName {
       guard let name = ServerName(text) else {
         throw Failure("--tls-name \"\(text)\" is neither a name nor an address", status: 125)
@@ -126,6 +127,12 @@ public struct ServeCommand: AsyncParsableCommand {
     }
     let names = ServerName.needed(listening: addresses.map(\.serverName), extra: extra)
     return try TLSIdentity(.authority(files.authority, names: names), logger: logger)
+  }
+
+  /// `https://registry.example:5000/` names `registry.example`.
+  private static func host(of url: String) -> ServerName? {
+    let authority = url.drop { $0 != "/" }.drop { $0 == "/" }.prefix { $0 != "/" }
+    return (try? ListenAddress(parsing: String(authority))).flatMap { ServerName($0.host) }
   }
 
   private static func greeting(
