@@ -130,7 +130,8 @@ public final class Registry: Sendable {
   }
 
   /// Changes the settings of a repository and returns it as it is then.
-  public func updateRepository(_ name: String, _ edit: @Sendable (inout Repository) throws -> Void) throws -> Repository {
+  public func updateRepository(_ name: String, _ edit: @Sendable (inout Repository) throws -> Void) throws -> Repository
+  {
     try store.database.write { database in
       var repository = try Self.existing(database, name)
       try edit(&repository)
