@@ -57,10 +57,12 @@ final class PretendedHost: PodHost {
     }
   }
 
-  func removePod(_ pod: HostedPod) throws {
+  func removePods(_ pods: [HostedPod]) throws {
     state.withLock {
-      $0.pods[pod.id] = nil
-      $0.log.append("-\(pod.name)")
+      for pod in pods {
+        $0.pods[pod.id] = nil
+        $0.log.append("-\(pod.name)")
+      }
     }
   }
 
@@ -141,7 +143,7 @@ final class PretendedHost: PodHost {
     #expect(listeners.map(\.port) == [80, 30080] && listeners.allSatisfy { $0.backends.count == 3 })
     #expect(try player.pods().allSatisfy { $0.status.text == "Running" && $0.status.isReady })
 
-    let found = try await player.down(objects(manifest).map(\.key))
+    let found = try player.down(objects(manifest).map(\.key))
     #expect(found.count == 2)
     #expect(host.podNames.isEmpty && host.state.withLock { $0.services.isEmpty })
     #expect(try player.objects().isEmpty)
@@ -284,7 +286,7 @@ final class PretendedHost: PodHost {
     #expect(mounts[2].size == 1 << 20 && mounts[3].source == "disk")
     var status = stat()
     #expect(stat((mounts[0].source ?? "") + "/a", &status) == 0 && status.st_mode & 0o777 == 0o440 && status.st_size == 4)
-    try await player.down(try player.objects().map(\.key))
+    try player.down(try player.objects().map(\.key))
     #expect(access(mounts[1].source ?? "", F_OK) != 0)
     #expect(host.state.withLock { $0.volumes } == ["disk"])
   }

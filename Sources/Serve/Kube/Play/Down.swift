@@ -3,7 +3,7 @@ extension Player {
   ///
   /// - Returns: the objects that were there.
   /// - Throws: the first error, after everything was tried.
-  public func down(_ keys: [ObjectKey], volumes: Bool = false) async throws -> [ObjectKey] {
+  public func down(_ keys: [ObjectKey], volumes: Bool = false) throws -> [ObjectKey] {
     let lock = try PlayLock(root)
     defer { withExtendedLifetime(lock) {} }
     let known = Set(try records.all().map(\.key))
@@ -14,11 +14,7 @@ extension Player {
         let pods = [.pod, .deployment, .job].contains(key.kind) ? try existing(key) : []
         guard known.contains(key) || !pods.isEmpty else { continue }
         found.append(key)
-        // Side by side: each may take its grace period.
-        try await withThrowingTaskGroup(of: Void.self) { group in
-          for pod in pods { group.addTask { try remove(pod) } }
-          try await group.waitForAll()
-        }
+        try remove(pods)
         if key.kind == .service { try host.setService(Self.serviceName(key), []) }
         if key.kind == .claim, volumes {
           try host.removeVolume(PodPlan.engineName(namespace: key.namespace, pod: key.name))

@@ -2,7 +2,7 @@ extension Player {
   /// Removes pods of another content. A job goes on where an interrupted play left it.
   func prepareJob(_ rollout: Rollout) async throws {
     let revision = rollout.plan.pods.first?.revision
-    for pod in try existing(rollout.plan.owner) where pod.revision != revision { try remove(pod) }
+    try remove(existing(rollout.plan.owner).filter { $0.revision != revision })
   }
 
   /// Runs a job to its end: this command is its controller.
@@ -23,13 +23,13 @@ extension Player {
       // With OnFailure a pod has used up the restarts itself; with Never each failed pod is one.
       let allowed = job.template.spec.restartPolicy == .onFailure ? 0 : job.backoffLimit
       if failed.count > allowed, let last = failed.last {
-        for (pod, _) in active { try remove(pod) }
+        try remove(active.map(\.0))
         throw KubeError.jobFailed(
           job: owner.name, why: "\(failed.count) of its pods failed (backoffLimit \(job.backoffLimit)); the last: "
             + "pod \(last.0.name): \(Self.explanation(last.0, last.1))")
       }
       if let end, clock.now >= end {
-        for (pod, _) in active { try remove(pod) }
+        try remove(active.map(\.0))
         throw KubeError.jobFailed(job: owner.name, why: "it was active longer than \(job.activeDeadline ?? 0) seconds")
       }
       let room = min(job.parallelism, job.completions - succeeded) - active.count

@@ -56,7 +56,7 @@ extension Player {
     do {
       try await start(plan, in: pod, context)
     } catch {
-      try remove(pod)
+      try remove([pod])
       throw error
     }
   }
@@ -106,10 +106,13 @@ extension Player {
     throw KubeError.notReady("sidecar \"\(spec.name)\" of pod \(plan.name) has not started within 300 seconds")
   }
 
-  /// Stops a pod and removes all that is its own.
-  func remove(_ pod: HostedPod) throws {
-    try host.removePod(pod)
-    try PodVolumes.remove(pod: PodPlan.engineName(namespace: pod.namespace, pod: pod.name), root: root, run: run)
+  /// Stops pods and removes all that is their own.
+  func remove(_ pods: [HostedPod]) throws {
+    guard !pods.isEmpty else { return }
+    try host.removePods(pods)
+    for pod in pods {
+      try PodVolumes.remove(pod: PodPlan.engineName(namespace: pod.namespace, pod: pod.name), root: root, run: run)
+    }
   }
 
   // MARK: services

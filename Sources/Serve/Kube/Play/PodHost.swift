@@ -8,8 +8,9 @@ public protocol PodHost: Sendable {
   func pods() throws -> [HostedPod]
   /// Makes the pod's sandbox: its namespaces, its address and its ports of the host. Nothing runs in it yet.
   func makePod(_ plan: PodPlan) throws -> HostedPod
-  /// Stops the containers within their grace periods, all at once, and removes everything that is the pod's.
-  func removePod(_ pod: HostedPod) throws
+  /// Stops the pods' containers within their grace periods, all at once, and removes everything that is the pods'.
+  /// All are tried before the first error is thrown.
+  func removePods(_ pods: [HostedPod]) throws
   /// Makes a container of a pod, and starts it.
   func start(_ options: ContainerOptions) throws -> String
   /// The status with which a container ended for good.

@@ -66,7 +66,7 @@ extension Player {
     guard !plans.isEmpty else { return }
     undo.add {
       let names = Set(plans.map(\.name))
-      for pod in try existing(rollout.plan.owner) where names.contains(pod.name) { try remove(pod) }
+      try remove(existing(rollout.plan.owner).filter { names.contains($0.name) })
     }
     try await withThrowingTaskGroup(of: Void.self) { group in
       // Side by side, but not a hundred at once.
@@ -83,10 +83,8 @@ extension Player {
 
   /// Removes pods; undoing makes them again from what was recorded before.
   private func removeForGood(_ pods: [HostedPod], _ rollout: Rollout, _ undo: Undo) throws {
-    for pod in pods {
-      undo.add { try await restore(pod, rollout) }
-      try remove(pod)
-    }
+    for pod in pods { undo.add { try await restore(pod, rollout) } }
+    try remove(pods)
   }
 
   private func restore(_ pod: HostedPod, _ rollout: Rollout) async throws {
