@@ -1,4 +1,4 @@
-import Glibc
+import NIOCore
 
 /// Where a server listens: `host:port`.
 public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
@@ -40,9 +40,11 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
   /// True where only this host can reach it.
   public var isLoopback: Bool { host == "localhost" || host.hasPrefix("127.") || host == "::1" }
 
-  /// What to bind: for every address of this host the IPv6 wildcard, which takes IPv4 too, unless the kernel has no IPv6.
+  /// What to bind: for every address of this host the IPv6 wildcard, which takes IPv4 too. On a host without IPv6 the
+  /// resolver refuses even to read it. (getaddrinfo(3), AI_ADDRCONFIG)
   var bindHost: String {
-    host.isEmpty ? (access("/proc/net/if_inet6", F_OK) == 0 ? "::" : "0.0.0.0") : host
+    guard host.isEmpty else { return host }
+    return (try? SocketAddress.makeAddressResolvingHost("::", port: Int(port))) != nil ? "::" : "0.0.0.0"
   }
 
   /// The name that a certificate needs for it.

@@ -48,7 +48,11 @@ extension RegistryServer {
     try await withThrowingTaskGroup(of: Void.self) { group in
       for (server, address) in zip(servers, addresses) {
         group.addTask {
-          do { try await server.run() } catch let error as IOError { throw ServeError(error, address) }
+          do { try await server.run() } catch let error as IOError {
+            throw ServeError(error, address)
+          } catch is SocketAddressError.UnknownHost {
+            throw ServeError.addressNotHere(address)
+          }
         }
       }
       group.addTask {
@@ -147,7 +151,7 @@ public enum ServeError: Error, Hashable, Sendable, CustomStringConvertible {
         + "choose another with --listen"
     case .portNotAllowed(let address):
       "cannot listen on \(address): ports below 1024 are for root; choose another with --listen"
-    case .addressNotHere(let address): "cannot listen on \(address): this host does not have that address"
+    case .addressNotHere(let address): "cannot listen on \(address): this host does not have that address, or does not know that name"
     case .cannotListen(let address, let why): "cannot listen on \(address): \(why)"
     }
   }
