@@ -43,6 +43,7 @@ extension PodPlan {
     var options = ContainerOptions(image: container.image)
     options.name = Self.engineName(namespace: namespace, pod: name, container: container.name)
     options.pod = around.pod
+    options.hostname = spec.hostNetwork ? nil : hostname
     options.detach = true
     setProgram(&options, container, around)
     setIdentity(&options, container)
@@ -128,7 +129,10 @@ extension PodPlan {
       // The kubelet's containers do not swap.
       options.resources.memorySwap = memory.value
     }
-    if let cpu = resources.limitCPU, cpu.milli > 0 { options.resources.cpus = Double(cpu.milli) / 1000 }
+    if let cpu = resources.limitCPU, cpu.milli > 0 {
+      // More than the host has is no limit, and less than a hundredth is more than the scheduler can measure.
+      options.resources.cpus = min(max(Double(cpu.milli) / 1000, 0.01), Double(host.processors))
+    }
     if let cpu = resources.requestCPU, cpu.milli > 0 {
       // (Kubernetes, pkg/kubelet/cm, MilliCPUToShares)
       options.resources.cpuShares = UInt64(min(max(2, cpu.milli * 1024 / 1000), 262_144))
