@@ -119,7 +119,7 @@ let package = Package(
     .target(name: "CKernel", path: "Sources/System/CKernel"),
     module("Kernel", "System/Kernel", ["CKernel", system]),
     module("Cgroups", "System/Cgroups", ["Kernel", system]),
-    module("Netlink", "System/Netlink", ["Kernel", system]),
+    module("Netlink", "System/Netlink", ["Kernel", "CKernel", system]),
     systemLibrary("CSeccomp", "libseccomp-dev"),
     systemLibrary("CZlib", "zlib1g-dev"),
     systemLibrary("CDeflate", "libdeflate-dev"),
@@ -133,7 +133,7 @@ let package = Package(
       "Commands", "Tools/Commands",
       [
         "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "RegistryServer", "ECRAPI",
-        "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", arguments, logging, system,
+        "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel", "RuntimeSpec", arguments, logging, system,
       ]),
     .target(name: "CStart", path: "Sources/Tools/CStart"),
     .executableTarget(
@@ -145,9 +145,12 @@ let package = Package(
 
     // Tests mirror the modules.
     tests("DistributionSpec", ["DistributionSpec", "ImageSpec"]),
+    tests("Kernel", ["Kernel", system]),
     tests("Layers", ["Layers", "ImageSpec", "Kernel", system]),
     tests("Content", ["Content", "ImageSpec", system]),
     tests("RegistryClient", ["RegistryClient", "DistributionSpec", "Content", "ImageSpec", "Kernel", system]),
+    tests("Netlink", ["Netlink"]),
+    tests("Sandboxes", ["Sandboxes", "RuntimeSpec", "Kernel", system]),
     tests("Snapshots", ["Snapshots", "Content", "Layers", "ImageSpec", "Kernel", system]),
     tests(
       "RegistryServer",

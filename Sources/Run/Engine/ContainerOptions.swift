@@ -17,6 +17,7 @@ public struct ContainerOptions: Sendable, Codable {
   public var user: String?
   public var additionalGroups: [String] = []
   public var hostname: String?
+  public var domainName: String?
   public var labels: [String: String] = [:]
   public var annotations: [String: String] = [:]
 
@@ -62,16 +63,21 @@ public struct ContainerOptions: Sendable, Codable {
   public var droppedCapabilities: [String] = []
   public var noNewPrivileges = false
   public var seccomp: SeccompOption = .default
-  /// Paths that stay visible although they are masked by default (`--security-opt systempaths=unconfined`).
+  /// The paths of /proc and /sys that are masked or read-only by default are neither. (`--security-opt systempaths=unconfined`)
   public var unconfinedSystemPaths = false
   public var devices: [DeviceOption] = []
   public var sysctls: [String: String] = [:]
+  /// Namespaces of the host that the container stays in.
+  public var hostNamespaces: Set<HostNamespace> = []
 
   public var log = LogOptions()
   public var platform: Platform?
 
   public init(image: String) { self.image = image }
 }
+
+/// `--pid host`, `--ipc host`, `--uts host`.
+public enum HostNamespace: String, Sendable, Codable, CaseIterable { case pid, ipc, uts }
 
 public struct MountOption: Sendable, Codable, Hashable {
   public enum Kind: String, Sendable, Codable { case bind, volume, tmpfs }

@@ -33,7 +33,10 @@ public enum HoldProcess {
   ///   - hostname: of the new UTS namespace.
   ///   - namespace: a network namespace to be in; nil stays in the host's.
   ///   - pidFile: where its process ID is written.
-  public static func start(runtime: FilePath, hostname: String, namespace: CInt?, pidFile: FilePath) throws -> Int32 {
+  ///   - held: descriptors that stay open as long as it lives, such as those of reserved ports.
+  public static func start(
+    runtime: FilePath, hostname: String, namespace: CInt?, pidFile: FilePath, held: [CInt] = []
+  ) throws -> Int32 {
     var arguments = ["hold", "--pid-file", pidFile.string, "--hostname", hostname]
     if namespace != nil { arguments += ["--netns", "/proc/self/fd/3"] } else { arguments += ["--host-network"] }
     var spawn = Spawn(runtime, arguments)
@@ -42,6 +45,8 @@ public enum HoldProcess {
       throw SupervisionError.system(operation: "open", path: "/dev/null", error)
     }
     spawn.descriptors = [(null.number, 0), (null.number, 1)] + (namespace.map { [($0, CInt(3))] } ?? [])
+    // The next numbers after those named above, 2 among them.
+    for descriptor in held { spawn.descriptors.append((descriptor, CInt(1 + spawn.descriptors.count))) }
     let launcher: Int32
     do { launcher = try spawn.start() } catch { throw SupervisionError.runtime(runtime, error) }
     let status = try waitForProcess(launcher)
@@ -55,7 +60,10 @@ public enum HoldProcess {
     kill(pid, SIGKILL)
   }
 
-  public static func isRunning(pidFile: FilePath) -> Bool { pid(in: pidFile).map(isHold) ?? false }
+  public static func isRunning(pidFile: FilePath) -> Bool { pid(pidFile: pidFile) != nil }
+
+  /// Its process ID; nil when it is gone.
+  public static func pid(pidFile: FilePath) -> Int32? { pid(in: pidFile).flatMap { isHold($0) ? $0 : nil } }
 
   private static func pid(in file: FilePath) -> Int32? {
     guard let bytes = try? readFile(file, limit: 64) else { return nil }

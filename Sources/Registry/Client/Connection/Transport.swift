@@ -6,7 +6,7 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 internal import NIOSSL
-internal import SystemPackage
+internal import Synchronization
 
 /// One request, as often as it takes: a body is made anew for each attempt.
 struct HTTPRequest: Sendable {
@@ -69,6 +69,8 @@ final class Transport: Sendable {
   let authorizer: Authorizer
   let trust: Trust
   private let connections: Connections
+  /// Hosts that have answered before, by either of their names: where they go away in the middle, they are waited for.
+  private let reached = Mutex<Set<String>>([])
   private static let redirects = 10
   private static let quiet = Logger(label: "registry-client", factory: { _ in SwiftLogNoOpLogHandler() })
 
@@ -103,7 +105,8 @@ final class Transport: Sendable {
       } catch {
         try Task.checkCancellation()
         guard let failure = TransientFailure(error) else { throw error }
-        let most = failure.neverConnected ? policy.connectAttempts : policy.attempts
+        let isUnknown = failure.neverConnected && !reached.withLock { $0.contains(host) }
+        let most = isUnknown ? policy.connectAttempts : policy.attempts
         let wish = failure.wait ?? .zero
         guard attempt < most, wish <= policy.longestWish else {
           if failure.neverConnected {
@@ -198,6 +201,10 @@ final class Transport: Sendable {
       // The head may wait for a long body to be sent: silence, not length, is what ends it.
       let response = try await connections.client(for: request.address).execute(
         message, deadline: .distantFuture, logger: Self.quiet)
+      reached.withLock { reached in
+        reached.insert(request.address.authority)
+        if let host = request.access?.host.name { reached.insert(host) }
+      }
       return HTTPAnswer(
         status: Int(response.status.code), headers: response.headers, body: response.body, address: request.address)
     } catch where Trust.isDistrust(error) {
