@@ -1,6 +1,7 @@
 public import ArgumentParser
-public import Engine
-public import Logging
+internal import Engine
+internal import Glibc
+internal import Logging
 internal import SystemPackage
 
 /// The options before the command's name, the same for every command.
@@ -12,13 +13,18 @@ public struct GlobalOptions: ParsableArguments {
   var runRoot: String?
 
   @Option(help: ArgumentHelp("How much is logged: debug, info, warn or error.", valueName: "level"))
-  var logLevel: String = "warn"
+  var logLevel: String?
 
   public init() {}
 
+  /// What was asked for after the command's name, else before it or in the environment.
+  private var levelName: String {
+    logLevel ?? getenv("CLIPPER_LOG_LEVEL").map { String(cString: $0) } ?? "warn"
+  }
+
   public mutating func validate() throws {
-    guard Self.levels[logLevel] != nil else {
-      throw ValidationError("log level \"\(logLevel)\" is not known: use debug, info, warn or error")
+    guard Self.levels[levelName] != nil else {
+      throw ValidationError("log level \"\(levelName)\" is not known: use debug, info, warn or error")
     }
   }
 
@@ -26,7 +32,7 @@ public struct GlobalOptions: ParsableArguments {
     "trace": .trace, "debug": .debug, "info": .info, "warn": .warning, "warning": .warning, "error": .error,
   ]
 
-  var level: Logger.Level { Self.levels[logLevel] ?? .warning }
+  var level: Logger.Level { Self.levels[levelName] ?? .warning }
 
   /// A logger of this command, on standard error.
   func logger(_ label: String) -> Logger {
@@ -36,7 +42,7 @@ public struct GlobalOptions: ParsableArguments {
   }
 
   func locations() throws -> Locations {
-    try Locations.resolve(root: root.map { FilePath($0) }, run: runRoot.map { FilePath($0) })
+    Locations.resolve(root: root.map { FilePath($0) }, run: runRoot.map { FilePath($0) })
   }
 
   func engine() throws -> Engine { try Engine.open(locations()) }

@@ -8,14 +8,13 @@ struct FileStamp: Hashable, Sendable {
 
   /// nil where there is no file. Links are followed: cert-manager and certbot turn one to renew a certificate.
   init?(_ path: FilePath) throws(Errno) {
-    var facts = stat()
-    guard stat(path.string, &facts) == 0 else {
-      let error = Errno.current
+    let facts: Stat
+    do throws(Errno) { facts = try path.stat() } catch {
       if error == .noSuchFileOrDirectory { return nil }
       throw error
     }
-    inode = UInt64(facts.st_ino)
-    size = Int64(facts.st_size)
+    inode = UInt64(facts.inode.rawValue)
+    size = facts.size
     seconds = facts.st_mtim.tv_sec
     nanoseconds = facts.st_mtim.tv_nsec
   }

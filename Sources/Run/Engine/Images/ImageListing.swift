@@ -9,6 +9,11 @@ public struct ImageSummary: Sendable {
   /// Bytes of all layers, uncompressed where they have been unpacked or built here.
   public let size: Int64
   public let containers: Int
+
+  /// The same image with some of its names.
+  public func named(_ names: [Reference]) -> ImageSummary {
+    ImageSummary(image: image, names: names, size: size, containers: containers)
+  }
 }
 
 extension Engine {

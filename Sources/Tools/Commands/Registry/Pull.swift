@@ -41,10 +41,10 @@ public struct PullCommand: AsyncParsableCommand {
         try await pull(reference.tagged, wanted, engine)
       }
     } catch {
-      try await engine.registry.shutdown()
+      try await engine.shutdown()
       throw error
     }
-    try await engine.registry.shutdown()
+    try await engine.shutdown()
   }
 
   private func pull(_ name: Reference, _ platform: Platform, _ engine: Engine) async throws {

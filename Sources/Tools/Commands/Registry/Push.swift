@@ -39,10 +39,10 @@ public struct PushCommand: AsyncParsableCommand {
         try await push(local, to: Reference(parsing: target ?? source).tagged, engine)
       }
     } catch {
-      try await engine.registry.shutdown()
+      try await engine.shutdown()
       throw error
     }
-    try await engine.registry.shutdown()
+    try await engine.shutdown()
   }
 
   private func find(_ engine: Engine) throws -> Descriptor {

@@ -1,5 +1,6 @@
 public import ArgumentParser
 internal import Content
+import Engine
 internal import RegistryServer
 
 public struct RegistryCommand: AsyncParsableCommand {

@@ -1,6 +1,7 @@
 public import ArgumentParser
 internal import Content
 internal import ECRAPI
+import Engine
 internal import Logging
 internal import RegistryServer
 internal import SystemPackage
