@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 @Suite("bad input", .serialized, .enabled(if: Host.runsContainers, Host.needs))
@@ -27,7 +28,8 @@ struct BadInputTests {
     _ = try machine.run("clipper import link.tar link:1 && clipper create --name l link:1 true")
     #expect(access("/var/tmp/clipper-escaped", F_OK) != 0)
     let hard = try machine.run("clipper import hard.tar hard:1")
-    #expect(hard.status != 0 || (try machine.run("clipper save hard:1 | tar -xO | grep -c root:x")).status != 0)
+    let leaked = try machine.run("clipper save hard:1 | tar -xO | grep -c root:x").status == 0
+    #expect(hard.status != 0 || !leaked)
   }
 
   @Test func truncatedArchivesAreRefused() throws {

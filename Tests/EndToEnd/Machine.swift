@@ -20,7 +20,7 @@ final class Machine: Sendable {
     var environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("CLIPPER_") }
     environment["CLIPPER_ROOT"] = directory + "/root"
     environment["CLIPPER_RUN_ROOT"] = directory + "/run"
-    environment["CLIPPER_RUNTIME"] = try #require(Self.product("clipper-runtime"))
+    environment["CLIPPER_RUNTIME"] = Self.product("clipper-runtime")
     environment["DOCKER_CONFIG"] = directory + "/docker"
     environment["HOME"] = directory
     for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] { environment[name] = nil }
