@@ -2,8 +2,15 @@
 #include "CKernel.h"
 
 #include <errno.h>
+#include <link.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/keyctl.h>
 #include <linux/mount.h>
+#include <linux/seccomp.h>
 #include <malloc.h>
+#include <sys/personality.h>
 #include <string.h>
 
 #ifndef SYS_mount_setattr
@@ -78,3 +85,192 @@ void kernel_trim_heaps(void) { malloc_trim(0); }
 void kernel_limit_heaps(int count) { (void)count; }
 void kernel_trim_heaps(void) {}
 #endif
+
+int kernel_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
+  return prctl(option, a, b, c, d);
+}
+
+int kernel_capget(uint64_t *effective, uint64_t *permitted, uint64_t *inheritable) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct data[2];
+  int result = (int)syscall(SYS_capget, &header, data);
+  if (result == 0) {
+    *effective = data[0].effective | (uint64_t)data[1].effective << 32;
+    *permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
+    *inheritable = data[0].inheritable | (uint64_t)data[1].inheritable << 32;
+  }
+  return result;
+}
+
+int kernel_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct data[2] = {
+      {(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
+      {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)},
+  };
+  return (int)syscall(SYS_capset, &header, data);
+}
+
+int kernel_seccomp_set_filter(unsigned flags, const void *instructions, unsigned short count) {
+  struct sock_fprog program = {.len = count, .filter = (struct sock_filter *)instructions};
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+}
+
+int kernel_join_session_keyring(const char *name) { return (int)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name); }
+
+int kernel_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags) {
+  return (int)syscall(SYS_execveat, dirfd, path, argv, envp, flags);
+}
+
+#ifndef SYS_faccessat2
+#define SYS_faccessat2 439
+#endif
+int kernel_faccessat2(int dirfd, const char *path, int mode, int flags) {
+  return (int)syscall(SYS_faccessat2, dirfd, path, mode, flags);
+}
+
+long kernel_getcwd(char *buffer, unsigned long size) { return syscall(SYS_getcwd, buffer, size); }
+int kernel_ioprio_set(int which, int who, int ioprio) { return (int)syscall(SYS_ioprio_set, which, who, ioprio); }
+
+int kernel_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t priority, uint64_t runtime,
+                         uint64_t deadline, uint64_t period) {
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+  } attributes = {48, policy, flags, nice, priority, runtime, deadline, period};
+  return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+int kernel_set_mempolicy(int mode, const unsigned long *nodes, unsigned long maxnode) {
+  return (int)syscall(SYS_set_mempolicy, mode, nodes, maxnode);
+}
+
+int kernel_sched_setaffinity(const void *mask, unsigned long size) {
+  return (int)syscall(SYS_sched_setaffinity, 0, size, mask);
+}
+
+int kernel_personality(unsigned long persona) { return personality(persona); }
+
+int kernel_bpf_load_device_program(const void *instructions, unsigned count) {
+  union bpf_attr attr;
+  memset(&attr, 0, sizeof attr);
+  attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+  attr.insns = (uint64_t)(uintptr_t)instructions;
+  attr.insn_cnt = count;
+  attr.license = (uint64_t)(uintptr_t) "GPL";
+  return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr);
+}
+
+int kernel_bpf_attach_device_program(int cgroup_fd, int program_fd, unsigned flags) {
+  union bpf_attr attr;
+  memset(&attr, 0, sizeof attr);
+  attr.target_fd = (uint32_t)cgroup_fd;
+  attr.attach_bpf_fd = (uint32_t)program_fd;
+  attr.attach_type = BPF_CGROUP_DEVICE;
+  attr.attach_flags = flags;
+  return (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof attr);
+}
+
+#define MAX_DESCRIPTORS 8
+
+ssize_t kernel_send_with_descriptors(int socket, const void *data, size_t size, const int *descriptors, int count, int flags) {
+  struct iovec part = {.iov_base = (void *)data, .iov_len = size};
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int) * MAX_DESCRIPTORS)];
+  } control;
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  if (count > MAX_DESCRIPTORS) {
+    errno = EINVAL;
+    return -1;
+  }
+  if (count > 0) {
+    memset(&control, 0, sizeof control);
+    message.msg_control = control.bytes;
+    message.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
+    memcpy(CMSG_DATA(header), descriptors, sizeof(int) * (size_t)count);
+  }
+  return sendmsg(socket, &message, flags);
+}
+
+ssize_t kernel_receive_with_descriptors(int socket, void *data, size_t size, int *descriptors, int *count, int flags) {
+  struct iovec part = {.iov_base = data, .iov_len = size};
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int) * MAX_DESCRIPTORS)];
+  } control;
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control};
+  ssize_t result = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
+  *count = 0;
+  if (result < 0) return result;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    int received = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    for (int i = 0; i < received; i++) {
+      int descriptor;
+      memcpy(&descriptor, CMSG_DATA(header) + sizeof(int) * (size_t)i, sizeof descriptor);
+      if (*count < MAX_DESCRIPTORS) {
+        descriptors[(*count)++] = descriptor;
+      } else {
+        close(descriptor);
+      }
+    }
+  }
+  return result;
+}
+
+int kernel_accept4(int socket, int flags) { return accept4(socket, NULL, NULL, flags); }
+int kernel_setresuid(uint32_t real, uint32_t effective, uint32_t saved) { return setresuid(real, effective, saved); }
+int kernel_setresgid(uint32_t real, uint32_t effective, uint32_t saved) { return setresgid(real, effective, saved); }
+
+#ifndef TIOCGPTPEER
+#define TIOCGPTPEER _IO('T', 0x41)
+#endif
+int kernel_unlock_pty(int master) {
+  int locked = 0;
+  return ioctl(master, TIOCSPTLCK, &locked);
+}
+int kernel_open_pty_peer(int master, int flags) { return ioctl(master, TIOCGPTPEER, flags); }
+int kernel_set_controlling_terminal(int fd) { return ioctl(fd, TIOCSCTTY, 0); }
+
+static int each_segment(struct dl_phdr_info *info, size_t size, void *context) {
+  (void)size;
+  void (*body)(void *, size_t) = *(void (**)(void *, size_t))context;
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  uintptr_t relro_start = 0, relro_end = 0;
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    if (info->dlpi_phdr[i].p_type == PT_GNU_RELRO) {
+      relro_start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+      relro_end = relro_start + info->dlpi_phdr[i].p_memsz;
+    }
+  }
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+    if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W)) continue;
+    uintptr_t start = info->dlpi_addr + segment->p_vaddr;
+    uintptr_t end = start + segment->p_memsz;
+    // Relocated once at start and protected since: its content is nowhere else.
+    if (start < relro_end && relro_start < end) continue;
+    start = (start + page - 1) & ~(page - 1);
+    end &= ~(page - 1);
+    if (start < end) body((void *)start, end - start);
+  }
+  return 1; // the program itself comes first
+}
+
+void kernel_each_read_only_segment(void (*body)(void *start, size_t size)) {
+  dl_iterate_phdr(each_segment, &body);
+}
+
+ssize_t kernel_copy_file_range(int from, int to, size_t count) {
+  return syscall(SYS_copy_file_range, from, NULL, to, NULL, count, 0u);
+}
+
+int kernel_clone_file(int from, int to) { return ioctl(to, 0x40049409 /* FICLONE */, from); }

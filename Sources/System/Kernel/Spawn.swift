@@ -1,3 +1,4 @@
+internal import CKernel
 import Glibc
 public import SystemPackage
 

@@ -1,1 +1,4 @@
-print("clipper-runtime")
+import Glibc
+import OCIRuntime
+
+exit(RuntimeProgram.run(CommandLine.arguments))

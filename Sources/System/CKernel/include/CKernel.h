@@ -59,3 +59,53 @@ int kernel_sync_file_range(int fd, int64_t offset, int64_t length);
 // glibc's heap: at most `count` arenas for all threads; freed memory back to the system. (mallopt(3), malloc_trim(3))
 void kernel_limit_heaps(int count);
 void kernel_trim_heaps(void);
+
+// prctl(2) without its variable arguments.
+int kernel_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+
+// Version 3 of capget(2) and capset(2) for the calling thread: bit n is capability n.
+int kernel_capget(uint64_t *effective, uint64_t *permitted, uint64_t *inheritable);
+int kernel_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+
+// seccomp(2), SECCOMP_SET_MODE_FILTER: `count` instructions of 8 bytes. The listener's descriptor with
+// SECCOMP_FILTER_FLAG_NEW_LISTENER, else 0.
+int kernel_seccomp_set_filter(unsigned flags, const void *instructions, unsigned short count);
+
+// keyctl(2), KEYCTL_JOIN_SESSION_KEYRING.
+int kernel_join_session_keyring(const char *name);
+
+int kernel_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags);
+int kernel_faccessat2(int dirfd, const char *path, int mode, int flags);
+// The system call itself: glibc's getcwd hides that a directory cannot be reached from the root.
+long kernel_getcwd(char *buffer, unsigned long size);
+int kernel_ioprio_set(int which, int who, int ioprio);
+int kernel_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t priority, uint64_t runtime,
+                         uint64_t deadline, uint64_t period);
+int kernel_set_mempolicy(int mode, const unsigned long *nodes, unsigned long maxnode);
+int kernel_sched_setaffinity(const void *mask, unsigned long size);
+int kernel_personality(unsigned long persona);
+
+// bpf(2): loads a program of type BPF_PROG_TYPE_CGROUP_DEVICE (`count` instructions of 8 bytes), attaches it to a cgroup.
+int kernel_bpf_load_device_program(const void *instructions, unsigned count);
+int kernel_bpf_attach_device_program(int cgroup_fd, int program_fd, unsigned flags);
+
+// Descriptors over an AF_UNIX socket. (cmsg(3), SCM_RIGHTS) At most 8; those received are close-on-exec.
+ssize_t kernel_send_with_descriptors(int socket, const void *data, size_t size, const int *descriptors, int count, int flags);
+ssize_t kernel_receive_with_descriptors(int socket, void *data, size_t size, int *descriptors, int *count, int flags);
+
+int kernel_accept4(int socket, int flags);
+int kernel_setresuid(uint32_t real, uint32_t effective, uint32_t saved);
+int kernel_setresgid(uint32_t real, uint32_t effective, uint32_t saved);
+
+// pty: unlocks a master; opens its slave without a path. (ioctl_tty(2), TIOCSPTLCK, TIOCGPTPEER)
+int kernel_unlock_pty(int master);
+int kernel_open_pty_peer(int master, int flags);
+int kernel_set_controlling_terminal(int fd);
+
+// Runs `body` for each readable, not writable segment of this program that nothing has been written to since it was
+// mapped. (dl_iterate_phdr(3))
+void kernel_each_read_only_segment(void (*body)(void *start, size_t size));
+
+ssize_t kernel_copy_file_range(int from, int to, size_t count);
+// ioctl_ficlone(2): shares the blocks of a file with another of the same file system.
+int kernel_clone_file(int from, int to);

@@ -1,0 +1,54 @@
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// The terminal of a container's process.
+struct Console {
+  let master: OpenFile
+  private let slave: OpenFile
+
+  /// A pair from a devpts mount.
+  ///
+  /// - Parameter terminals: a descriptor of the mount's root.
+  init(terminals: CInt) throws {
+    let multiplexer = try attempt("open ptmx of the container's /dev/pts") { () throws(Errno) in
+      guard try Mounts.fileSystemType(terminals) == Mounts.devptsFileSystem else { throw Errno(rawValue: ENOTTY) }
+      return try openat2(terminals, "ptmx", flags: O_RDWR | O_NOCTTY | O_NOFOLLOW)
+    }
+    slave = OpenFile(
+      try attempt("open a terminal of the container's /dev/pts") { () throws(Errno) in try Terminals.openPeer(of: multiplexer.number) })
+    master = OpenFile(multiplexer)
+  }
+
+  func setSize(_ size: ConsoleSize?) throws {
+    guard let size, size.height > 0, size.width > 0 else { return }
+    try attempt("set the terminal's size") { () throws(Errno) in
+      try Terminals.setSize(master.number, rows: size.height, columns: size.width)
+    }
+  }
+
+  /// Lays the terminal over /dev/console. Both ends are descriptors: no link and no mount that somebody put there in
+  /// between is followed. (CVE-2025-52565)
+  func bindConsole(_ tree: RootTree) throws {
+    let directory = try attempt("open /dev in the container", .mount) { () throws(Errno) in try tree.openMaking("/dev", .directory) }
+    try attempt("mount the terminal on /dev/console", .mount) { () throws(Errno) in
+      let file = openat(directory.number, "console", O_CREAT | O_WRONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0o600)
+      if file >= 0 { close(file) }
+      let target = try openat2(directory.number, "console", flags: pathOnly | O_NOFOLLOW)
+      let source = try Mounts.copy(slave.number, recursive: false)
+      try Mounts.attach(source.number, to: target.number)
+    }
+  }
+
+  /// Makes it standard input, output and error of this process, which leads a session.
+  func takeOver(user: ContainerUser) throws {
+    try attempt("give the terminal to its user") { () throws(Errno) in
+      if fchown(slave.number, user.uid, gid_t.max) != 0, Errno.current != .notPermitted, Errno.current != .invalidArgument {
+        throw Errno.current
+      }
+      try Terminals.becomeControlling(slave.number)
+      for number in CInt(0)...2 { try Errno.check(dup2(slave.number, number)) }
+    }
+  }
+}

@@ -1,0 +1,260 @@
+import Cgroups
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// The life of a container's first process from its birth to execve.
+struct ContainerSetup {
+  let request: LaunchRequest
+  let preparation: Preparation
+  let channel: SetupChannel
+  private var bundle: Bundle { request.bundle }
+  private var linux: LinuxConfig { request.bundle.config.linux ?? LinuxConfig() }
+
+  /// Never returns: the process becomes the program, or ends after it has said why not.
+  func run() -> Never {
+    do {
+      throw try furnishAndExecute()
+    } catch {
+      Self.report(error, channel)
+    }
+  }
+
+  static func report(_ error: any Error, _ channel: SetupChannel) -> Never {
+    let failure = (error as? RuntimeError)?.failure ?? StartFailure(kind: .other, message: "\(error)")
+    try? channel.send(.failed(failure))
+    _exit(1)
+  }
+
+  private func furnishAndExecute() throws -> RuntimeError {
+    Signals.reset()
+    try enterNamespaces()
+    try attempt("make the mounts of the host ours alone", .mount) { () throws(Errno) in
+      try Mounts.propagate("/", .slave, recursive: true)
+    }
+    let tree = RootTree(root: try attachRoot())
+    var mounts = MountSetup(bundle, tree, preparation.trees, request.cgroups)
+    try mounts.run()
+    if !mounts.bindsDevices { try DeviceSetup(bundle: bundle, tree: tree).run() }
+    if bundle.config.hooks?.prestart?.isEmpty == false || bundle.config.hooks?.createRuntime?.isEmpty == false {
+      try channel.send(.hooks)
+      try channel.waitToProceed()
+    }
+    try Hooks.run(bundle.config.hooks?.createContainer, "createContainer", state: request.state(.creating, pid: getpid()))
+    let console = try openConsole(mounts, tree)
+    try writeKernelSettings()
+    try makeWorkingDirectory(tree)
+    let restrictions = PathRestrictions(tree: tree)
+    try restrictions.makeReadOnly(linux.readonlyPaths ?? [])
+    try restrictions.mask(linux.maskedPaths ?? [])
+    try mounts.close()
+    try enterRoot(tree)
+    try setNames()
+    return try becomeProcess(console)
+  }
+
+  // MARK: Namespaces
+
+  private func enterNamespaces() throws {
+    if bundle.hasUserNamespace {
+      // Until the runtime has written what only it may: the mappings, and the score for the out-of-memory killer.
+      try channel.waitToProceed()
+      try IdentityChange.becomeRootOfNamespace()
+    } else if let score = bundle.config.process?.oomScoreAdj {
+      try OutOfMemoryScore.set(score, of: getpid()) { try channel.send(.warning($0)) }
+    }
+    for (kind, file) in preparation.joined where kind != .user && kind != .pid {
+      try attempt("join the \(kind.rawValue) namespace") { () throws(Errno) in
+        try Namespaces.join(file.number, Names.namespace(kind))
+      }
+    }
+    // A session of its own: no terminal of the caller's, no signals of its process group.
+    try attempt("begin a session") { () throws(Errno) in try Errno.check(setsid()) }
+    if request.newKeyring {
+      do throws(Errno) { try Privileges.joinNewSessionKeyring("_ses.\(request.id)") } catch {
+        // Kernels without keyrings have nothing to protect.
+        guard error == .noFunction || error == .notSupported else {
+          throw RuntimeError.call(doing: "begin a session keyring (--no-new-keyring leaves it out)", error, .other)
+        }
+      }
+    }
+    // Its root is the cgroup that the process is in when it is made: after CLONE_INTO_CGROUP has put it there.
+    if bundle.makes(.cgroup) {
+      try attempt("make a cgroup namespace") { () throws(Errno) in try Namespaces.unshare(.cgroup) }
+    }
+  }
+
+  // MARK: Root
+
+  /// The root lies on "/" from here on, reached only through its descriptor until pivot_root.
+  private func attachRoot() throws -> OpenFile {
+    if let overlay = preparation.overlay {
+      let place = bundle.rootPath.string
+      try overlay.mount(on: place, userNamespace: bundle.hasUserNamespace)
+      return OpenFile(
+        try attempt("open the root \(place)", .rootfs) { () throws(Errno) in
+          try openat2(workingDirectory, place, flags: pathOnly | O_DIRECTORY)
+        })
+    }
+    let mount = try preparation.root ?? OpenFile(Preparation.openRoot(bundle))
+    try attempt("attach the root file system", .rootfs) { () throws(Errno) in
+      let top = try openat2(workingDirectory, "/", flags: pathOnly | O_DIRECTORY)
+      try Mounts.attach(mount.number, to: top.number)
+      try Mounts.change(mount.number, propagation: .private, recursive: true)
+    }
+    return mount
+  }
+
+  private func enterRoot(_ tree: RootTree) throws {
+    try attempt("pivot to the container's root", .rootfs) { () throws(Errno) in
+      try Errno.check(fchdir(tree.root.number))
+      try Mounts.pivotToWorkingDirectory()
+      if bundle.config.root?.readonly == true { try Mounts.change(tree.root.number, set: .readOnly) }
+    }
+    guard let name = linux.rootfsPropagation, !name.isEmpty else { return }
+    // Volumes have been given theirs already: only the root's own is left to set, also for the recursive kinds.
+    guard let (propagation, _) = try MountOptions([name]).propagation else {
+      throw RuntimeError.configuration(property: "linux.rootfsPropagation", problem: "is \"\(name)\"")
+    }
+    try attempt("set the propagation of the root", .rootfs) { () throws(Errno) in
+      try Mounts.change(tree.root.number, propagation: propagation)
+    }
+  }
+
+  private func makeWorkingDirectory(_ tree: RootTree) throws {
+    guard let cwd = bundle.config.process?.cwd, cwd != "/" else { return }
+    do throws(Errno) { _ = try tree.openMaking(cwd, .directory) } catch {
+      // A read-only root, or a link that is not for us to follow: entering it will say what is wrong.
+      guard error == .readOnlyFileSystem || error == .permissionDenied || error == .tooManySymbolicLinkLevels || error == .notDirectory
+      else { throw RuntimeError.call(doing: "make the working directory \(cwd)", error, .workingDirectory) }
+    }
+  }
+
+  // MARK: Names and settings
+
+  private func setNames() throws {
+    if let name = bundle.config.hostname, !name.isEmpty {
+      try attempt("set the host name \(name)") { () throws(Errno) in try Errno.check(sethostname(name, name.utf8.count)) }
+    }
+    if let name = bundle.config.domainname, !name.isEmpty {
+      try attempt("set the domain name \(name)") { () throws(Errno) in try Errno.check(setdomainname(name, name.utf8.count)) }
+    }
+  }
+
+  /// Through a proc file system of our own that is attached nowhere: whatever lies on the container's /proc cannot turn a
+  /// write to another file. (CVE-2025-52881)
+  private func writeKernelSettings() throws {
+    let sysctls = linux.sysctl ?? [:]
+    guard !sysctls.isEmpty else { return }
+    let proc = try attempt("mount a proc file system for sysctls") { () throws(Errno) in
+      let context = try Mounts.begin("proc")
+      return try Mounts.finish(context.number, [.noSetID, .noDevices, .noExecute])
+    }
+    for (key, value) in sysctls.sorted(by: { $0.key < $1.key }) {
+      let path = "sys/" + (key.contains("/") ? key : String(key.map { $0 == "." ? "/" : $0 }))
+      try attempt("set the sysctl \(key) to \"\(value)\"") { () throws(Errno) in
+        let file = try openat2(proc.number, path, flags: O_WRONLY, resolve: [.beneath, .noSymlinks, .noCrossDevice])
+        try writeAll(file.number, Array(value.utf8))
+      }
+    }
+  }
+
+  private func openConsole(_ mounts: MountSetup, _ tree: RootTree) throws -> Console? {
+    guard bundle.config.process?.terminal == true else { return nil }
+    let terminals: OpenFile
+    if let own = mounts.terminals {
+      terminals = own
+    } else {
+      terminals = OpenFile(
+        try attempt("open the container's /dev/pts") { () throws(Errno) in try tree.open("/dev/pts", flags: O_RDONLY | O_DIRECTORY) })
+    }
+    let console = try Console(terminals: terminals.number)
+    try console.setSize(bundle.config.process?.consoleSize)
+    try console.bindConsole(tree)
+    switch request.terminal {
+    case .socket(let socket):
+      try attempt("send the terminal to the console socket") { () throws(Errno) in
+        try LocalSockets.send(socket.number, Array("/dev/ptmx".utf8), descriptors: [console.master.number])
+      }
+    case .caller: try channel.send(.terminal, descriptors: [console.master.number])
+    case .none: throw RuntimeError.usage("process.terminal is true, and nobody takes the terminal: --console-socket is needed")
+    }
+    return console
+  }
+
+  // MARK: The program
+
+  private func becomeProcess(_ console: Console?) throws -> RuntimeError {
+    guard let process = bundle.config.process else { throw RuntimeError.configuration(property: "process", problem: "is missing") }
+    try IdentityChange.setStreams(request.streams, console, process.user)
+    try setPersonality()
+    try setMemoryPolicy()
+    try SecurityLabels.set(process)
+    var setup = ProcessSetup(
+      process: process, seccomp: preparation.seccomp, ownProgram: preparation.ownProgram, usesInit: bundle.usesInit,
+      preserved: request.preserved, diesWithParent: request.diesWithParent)
+    // Hooks of the container's side run as its root, before the rights go.
+    if request.startSocket == nil {
+      try Hooks.run(bundle.config.hooks?.startContainer, "startContainer", state: request.state(.created, pid: getpid()))
+      let program = try setup.run(channel)
+      return try setup.execute(program, channel)
+    }
+    return try waitAndExecute(&setup)
+  }
+
+  /// `create` ends here, `start` goes on from here.
+  private func waitAndExecute(_ setup: inout ProcessSetup) throws -> RuntimeError {
+    guard let listener = request.startSocket else { return .state("there is nothing to wait for") }
+    let hooks = bundle.config.hooks?.startContainer ?? []
+    var program: String?
+    // With hooks, rights must last until they have run; without, what can fail has failed before `create` ends.
+    if hooks.isEmpty { program = try setup.run(channel) }
+    try channel.send(.ready)
+    let starter = try StartSocket.wait(listener)
+    do {
+      if !hooks.isEmpty {
+        try Hooks.run(hooks, "startContainer", state: request.state(.created, pid: getpid()))
+        program = try setup.run(starter)
+      }
+      return try fail(try setup.execute(program ?? "", starter), starter)
+    } catch {
+      return try fail(error, starter)
+    }
+  }
+
+  private func fail(_ error: any Error, _ starter: SetupChannel) throws -> RuntimeError { Self.report(error, starter) }
+
+  private func setPersonality() throws {
+    guard let personality = linux.personality else { return }
+    guard (personality.flags ?? []).isEmpty else {
+      throw RuntimeError.unsupported("linux.personality.flags", reason: "the specification defines none")
+    }
+    let value: UInt
+    switch personality.domain {
+    case "LINUX": value = 0
+    case "LINUX32": value = 8
+    default: throw RuntimeError.configuration(property: "linux.personality.domain", problem: "is \"\(personality.domain)\"")
+    }
+    try attempt("set the personality \(personality.domain)") { () throws(Errno) in try Scheduling.setPersonality(value) }
+  }
+
+  private func setMemoryPolicy() throws {
+    guard let policy = linux.memoryPolicy else { return }
+    let modes = ["MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE"]
+    let flags = ["MPOL_F_STATIC_NODES": 1 << 15, "MPOL_F_RELATIVE_NODES": 1 << 14, "MPOL_F_NUMA_BALANCING": 1 << 13]
+    guard var mode = modes.firstIndex(of: policy.mode), let nodes = Names.list(policy.nodes.flatMap { $0.isEmpty ? nil : $0 } ?? "0") else {
+      throw RuntimeError.configuration(property: "linux.memoryPolicy", problem: "has the mode \(policy.mode), nodes \(policy.nodes ?? "")")
+    }
+    for name in policy.flags ?? [] {
+      guard let flag = flags[name] else {
+        throw RuntimeError.configuration(property: "linux.memoryPolicy.flags", problem: "has the unknown \(name)")
+      }
+      mode |= flag
+    }
+    let used = policy.nodes?.isEmpty == false ? nodes : []
+    try attempt("set the memory policy \(policy.mode)") { () throws(Errno) in
+      try Scheduling.setMemoryPolicy(mode: CInt(mode), nodes: used)
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// Device nodes and the links in /dev that programs expect. (runtime-spec, config-linux.md, Default Devices)
+struct DeviceSetup {
+  let bundle: Bundle
+  let tree: RootTree
+
+  private static let standard: [LinuxDevice] = [
+    LinuxDevice(type: "c", path: "/dev/null", major: 1, minor: 3, fileMode: 0o666),
+    LinuxDevice(type: "c", path: "/dev/zero", major: 1, minor: 5, fileMode: 0o666),
+    LinuxDevice(type: "c", path: "/dev/full", major: 1, minor: 7, fileMode: 0o666),
+    LinuxDevice(type: "c", path: "/dev/random", major: 1, minor: 8, fileMode: 0o666),
+    LinuxDevice(type: "c", path: "/dev/urandom", major: 1, minor: 9, fileMode: 0o666),
+    LinuxDevice(type: "c", path: "/dev/tty", major: 5, minor: 0, fileMode: 0o666),
+  ]
+
+  private static let links = [
+    ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2"),
+  ]
+
+  func run() throws {
+    let own = bundle.config.linux?.devices ?? []
+    let named = Set(own.map(\.path))
+    let directory = try attempt("open /dev in the container", .mount) { () throws(Errno) in
+      try tree.openMaking("/dev", .directory)
+    }
+    // One walk to /dev for all that lie right in it.
+    for device in Self.standard where !named.contains(device.path) {
+      try make(device, in: directory.number, String(device.path.dropFirst(5)))
+    }
+    for device in own {
+      guard device.path.hasPrefix("/"), device.path != "/", !device.path.split(separator: "/").contains("..") else {
+        throw RuntimeError.configuration(property: "linux.devices", problem: "has the path \"\(device.path)\"")
+      }
+      // The terminal's place; its node is the container's own devpts's.
+      if FilePath(device.path).lexicallyNormalized().string == "/dev/ptmx" { continue }
+      let path = FilePath(device.path)
+      let parent = try attempt("make the directory of \(device.path)", .mount) { () throws(Errno) in
+        try tree.openMaking(path.removingLastComponent().string, .directory)
+      }
+      try make(device, in: parent.number, path.lastComponent?.string ?? "")
+    }
+    for (name, target) in Self.links { try link(directory.number, name, target) }
+    try link(directory.number, "ptmx", "pts/ptmx", replacing: true)
+  }
+
+  private func make(_ device: LinuxDevice, in directory: CInt, _ name: String) throws {
+    let type: mode_t
+    switch device.type {
+    case "c", "u": type = S_IFCHR
+    case "b": type = S_IFBLK
+    case "p": type = S_IFIFO
+    default: throw RuntimeError.configuration(property: "linux.devices", problem: "has the type \"\(device.type)\" for \(device.path)")
+    }
+    guard type == S_IFIFO || (device.major != nil && device.minor != nil) else {
+      throw RuntimeError.configuration(property: "linux.devices", problem: "has \(device.path) without major and minor number")
+    }
+    let mode = device.fileMode ?? 0o666
+    let number = deviceNumber(major: UInt32(truncatingIfNeeded: device.major ?? 0), minor: UInt32(truncatingIfNeeded: device.minor ?? 0))
+    do throws(Errno) {
+      try node(directory, name, type | mode_t(mode & 0o7777), number)
+      // mknod takes the umask off.
+      try Errno.check(fchmodat(directory, name, mode_t(mode & 0o7777), 0))
+      if device.uid ?? 0 != 0 || device.gid ?? 0 != 0 {
+        try Errno.check(fchownat(directory, name, device.uid ?? 0, device.gid ?? 0, AT_SYMLINK_NOFOLLOW))
+      }
+    } catch {
+      guard error == .notPermitted, bundle.hasUserNamespace else {
+        throw RuntimeError.call(doing: "make the device \(device.path)", error, .mount)
+      }
+      try bind(device, directory, name, number)
+    }
+  }
+
+  private func node(_ directory: CInt, _ name: String, _ mode: mode_t, _ number: UInt) throws(Errno) {
+    if mknodat(directory, name, mode, dev_t(number)) == 0 { return }
+    guard Errno.current == .fileExists else { throw Errno.current }
+    var status = stat()
+    try Errno.check(fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW))
+    if status.st_mode & S_IFMT == mode & S_IFMT, status.st_rdev == number { return }
+    // An image's own file in the place of a device.
+    try Errno.check(unlinkat(directory, name, 0))
+    try Errno.check(mknodat(directory, name, mode, dev_t(number)))
+  }
+
+  /// In a user namespace nobody makes devices; the host's are bound.
+  private func bind(_ device: LinuxDevice, _ directory: CInt, _ name: String, _ number: UInt) throws {
+    try attempt("bind the host's \(device.path)", .mount) { () throws(Errno) in
+      let source = try Mounts.copy(workingDirectory, device.path, recursive: false)
+      let found = try status(of: source.number)
+      guard found.st_rdev == number, found.isCharacterDevice || device.type == "b" else { throw Errno(rawValue: ENODEV) }
+      let file = openat(directory, name, O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0o644)
+      if file >= 0 { close(file) }
+      let target = try openat2(directory, name, flags: pathOnly | O_NOFOLLOW)
+      try Mounts.attach(source.number, to: target.number)
+    }
+  }
+
+  private func link(_ directory: CInt, _ name: String, _ target: String, replacing: Bool = false) throws {
+    if symlinkat(target, directory, name) == 0 { return }
+    var error = Errno.current
+    if error == .fileExists {
+      guard replacing, readLink(directory, name) != target else { return }
+      if unlinkat(directory, name, 0) == 0, symlinkat(target, directory, name) == 0 { return }
+      error = Errno.current
+    }
+    throw RuntimeError.call(doing: "make the link /dev/\(name)", error, .mount)
+  }
+}

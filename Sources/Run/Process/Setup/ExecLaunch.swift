@@ -1,0 +1,153 @@
+import Cgroups
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// A process that is brought into a running container.
+struct ExecRequest {
+  let container: Container
+  let bundle: Bundle
+  let process: ContainerProcess
+  var terminal = LaunchRequest.Terminal.none
+  /// Standard input, output and error; nil hands the caller's on.
+  var streams: (CInt, CInt, CInt)?
+  var preserved: CInt = 0
+  var diesWithParent = false
+  var seccompCache: FilePath?
+
+  init(container: Container, bundle: Bundle, process: ContainerProcess) {
+    self.container = container
+    self.bundle = bundle
+    self.process = process
+  }
+}
+
+/// The runtime's side: a process that joins the container's namespaces, and makes its sibling there, since a PID
+/// namespace is entered by children only.
+struct ExecLaunch {
+  let request: ExecRequest
+  let log: Log
+
+  /// The caller has one thread, and is the parent of the process.
+  func run() throws -> LaunchedProcess {
+    // Before anything of the container can be touched.
+    if geteuid() == 0 {
+      try attempt("hide this process from the others") { () throws(Errno) in try Privileges.setDumpable(false) }
+    }
+    let target = try request.container.process()
+    let ownProgram = try OwnProgram.open()
+    let seccomp = try SeccompProgram.make(request.bundle, request.process, cache: request.seccompCache)
+    let cgroup = try request.container.cgroup.map { OpenFile(try $0.open()) }
+    let (ours, theirs) = try SetupChannel.pair()
+    let outcome = try attempt("make a process for the container") { () throws(Errno) in try Cloning.clone(cgroup: cgroup?.number) }
+    switch outcome {
+    case .child:
+      ExecSetup(request: request, target: OpenFile(target), ownProgram: ownProgram, seccomp: seccomp, channel: theirs).run()
+    case .parent(let step):
+      theirs.file.close()
+      return try listen(ours, step)
+    }
+  }
+
+  private func listen(_ channel: SetupChannel, _ step: Int32) throws -> LaunchedProcess {
+    var pid: Int32?
+    var terminal: OpenFile?
+    var executing = false
+    do {
+      while let (message, descriptors) = try channel.receive() {
+        let files = descriptors.map { OpenFile(OwnedDescriptor($0)) }
+        switch message {
+        case .process(let number):
+          pid = number
+          _ = try? waitForProcess(step)
+        case .terminal: terminal = files.first
+        case .warning(let text): log.warning(text)
+        case .failed(let failure): throw RuntimeError.start(failure)
+        case .executing: executing = true
+        case .seccompListener:
+          if let listener = files.first {
+            try SeccompListener.send(listener, request.bundle, state: request.container.state(.running))
+          }
+        case .hooks, .ready, .proceed: break
+        }
+      }
+      guard let pid, executing else { throw RuntimeError.setupDied(signal: 0) }
+      return LaunchedProcess(pid: pid, terminal: terminal)
+    } catch {
+      if let pid {
+        kill(pid, SIGKILL)
+        _ = try? waitForProcess(pid)
+      } else {
+        _ = try? waitForProcess(step)
+      }
+      throw error
+    }
+  }
+}
+
+/// The process's side, from its birth to execve.
+private struct ExecSetup {
+  let request: ExecRequest
+  let target: OpenFile
+  let ownProgram: OpenFile
+  let seccomp: SeccompProgram?
+  let channel: SetupChannel
+
+  func run() -> Never {
+    do {
+      Signals.reset()
+      try enter()
+      // Its place in the PID namespace is given by the fork; its parent is the runtime, which waits for it.
+      let outcome = try attempt("make the process") { () throws(Errno) in try Cloning.clone(sibling: true) }
+      switch outcome {
+      case .parent(let pid):
+        try channel.send(.process(pid))
+        _exit(0)
+      case .child:
+        throw try execute()
+      }
+    } catch {
+      ContainerSetup.report(error, channel)
+    }
+  }
+
+  private func enter() throws {
+    var kinds: NamespaceSet = []
+    for namespace in request.bundle.config.linux?.namespaces ?? [] where namespace.type != .time {
+      kinds.insert(Names.namespace(namespace.type))
+    }
+    try attempt("join the namespaces of container \(request.container.id)") { () throws(Errno) in
+      try Namespaces.join(target.number, kinds)
+    }
+    if request.bundle.hasUserNamespace { try IdentityChange.becomeRootOfNamespace() }
+  }
+
+  private func execute() throws -> RuntimeError {
+    try attempt("begin a session") { () throws(Errno) in try Errno.check(setsid()) }
+    var console: Console?
+    if request.process.terminal == true {
+      let terminals = try attempt("open the container's /dev/pts") { () throws(Errno) in
+        try openat2(workingDirectory, "/dev/pts", flags: O_RDONLY | O_DIRECTORY)
+      }
+      let made = try Console(terminals: terminals.number)
+      try made.setSize(request.process.consoleSize)
+      switch request.terminal {
+      case .socket(let socket):
+        try attempt("send the terminal to the console socket") { () throws(Errno) in
+          try LocalSockets.send(socket.number, Array("/dev/ptmx".utf8), descriptors: [made.master.number])
+        }
+      case .caller: try channel.send(.terminal, descriptors: [made.master.number])
+      case .none: throw RuntimeError.usage("process.terminal is true, and nobody takes the terminal: --console-socket is needed")
+      }
+      console = made
+    }
+    try IdentityChange.setStreams(request.streams, console, request.process.user)
+    try SecurityLabels.set(request.process)
+    var setup = ProcessSetup(
+      process: request.process, seccomp: seccomp, ownProgram: ownProgram, usesInit: false, preserved: request.preserved,
+      diesWithParent: request.diesWithParent)
+    let program = try setup.run(channel)
+    return try setup.execute(program, channel)
+  }
+}

@@ -1,0 +1,40 @@
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// Runs hooks in order, each with the container's state on its standard input. (runtime-spec, config.md, POSIX-platform Hooks)
+enum Hooks {
+  /// The first that fails ends it.
+  static func run(_ hooks: [ContainerHook]?, _ point: String, state: @autoclosure () throws -> RuntimeState) throws {
+    guard let hooks, !hooks.isEmpty else { return }
+    let state = try JSONText.encode(state())
+    for hook in hooks { try run(hook, point, state) }
+  }
+
+  private static func run(_ hook: ContainerHook, _ point: String, _ state: [UInt8]) throws {
+    var spawn = Spawn(FilePath(hook.path), [])
+    // The first argument is the hook's own affair.
+    spawn.arguments = hook.args.flatMap { $0.isEmpty ? nil : $0 } ?? [hook.path]
+    spawn.environment = hook.env ?? []
+    do {
+      let milliseconds = hook.timeout.map { $0 * 1000 } ?? Int(Int32.max)
+      let run = try spawn.capture(input: state, limit: 1 << 20, milliseconds: milliseconds)
+      guard run.status == .exited(0) else {
+        let output = String(decoding: (run.errorOutput.isEmpty ? run.output : run.errorOutput).prefix(2048), as: UTF8.self)
+        let how =
+          switch run.status {
+          case .exited(let code): "ended with status \(code)"
+          case .signaled(let signal): "was ended by signal \(signal)"
+          }
+        throw RuntimeError.hook(point: point, path: hook.path, problem: output.isEmpty ? how : "\(how): \(trimmed(output))")
+      }
+    } catch let error as CaptureError {
+      throw RuntimeError.hook(point: point, path: hook.path, problem: "failed: \(error)")
+    }
+  }
+
+  private static func trimmed(_ text: String) -> String {
+    String(text.reversed().drop { $0 == "\n" || $0 == " " }.reversed())
+  }
+}

@@ -1,0 +1,90 @@
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// Steps that a new container's first process and one that `exec` brings in share.
+enum IdentityChange {
+  /// In a user namespace that has been joined or mapped: its root, with all capabilities over it.
+  static func becomeRootOfNamespace() throws {
+    try attempt("become root of the user namespace", .user) { () throws(Errno) in
+      // Where setgroups is switched off, the groups that came along stay.
+      _ = setgroups(0, nil)
+      try Privileges.become(user: 0, group: 0, groups: nil)
+    }
+    try attempt("hide this process from the others") { () throws(Errno) in try Privileges.setDumpable(false) }
+  }
+
+  /// Puts standard input, output and error in their places, owned by the user where they belong to this container alone.
+  static func setStreams(_ streams: (CInt, CInt, CInt)?, _ console: Console?, _ user: ContainerUser) throws {
+    if let console {
+      try console.takeOver(user: user)
+      return
+    }
+    if let (input, output, error) = streams {
+      try attempt("set standard input, output and error") { () throws(Errno) in
+        for (source, target) in [(input, CInt(0)), (output, 1), (error, 2)] { try Errno.check(dup2(source, target)) }
+      }
+    }
+    guard user.uid != 0 else { return }
+    for number in CInt(0)...2 {
+      // So that the program can open /dev/stdout again. Only pipes and sockets: a terminal or a file is somebody else's.
+      guard let status = try? status(of: number), [S_IFIFO, S_IFSOCK].contains(status.st_mode & S_IFMT), status.st_uid != user.uid else {
+        continue
+      }
+      if fchown(number, user.uid, gid_t.max) != 0, ![.notPermitted, .invalidArgument, .readOnlyFileSystem].contains(Errno.current) {
+        throw RuntimeError.call(doing: "give descriptor \(number) to user \(user.uid)", Errno.current, .user)
+      }
+    }
+  }
+}
+
+/// AppArmor and SELinux labels of the next execve.
+enum SecurityLabels {
+  static func set(_ process: ContainerProcess) throws {
+    let profile = process.apparmorProfile.flatMap { $0.isEmpty || $0 == "unconfined" && !BundleCheck.hasAppArmor ? nil : $0 }
+    let label = process.selinuxLabel.flatMap { $0.isEmpty ? nil : $0 }
+    guard profile != nil || label != nil else { return }
+    // Not through the container's /proc. (CVE-2019-16884, CVE-2025-52881)
+    let proc = try attempt("mount a proc file system for labels") { () throws(Errno) in
+      let context = try Mounts.begin("proc")
+      return try Mounts.finish(context.number, [.noSetID, .noDevices, .noExecute])
+    }
+    let own = "\(getpid())/attr"
+    if let profile {
+      try attempt("set the AppArmor profile \(profile)") { () throws(Errno) in
+        let file: CInt
+        if let found = try? openat2(proc.number, "\(own)/apparmor/exec", flags: O_WRONLY, resolve: [.beneath, .noSymlinks]).release() {
+          file = found
+        } else {
+          file = try openat2(proc.number, "\(own)/exec", flags: O_WRONLY, resolve: [.beneath, .noSymlinks]).release()
+        }
+        defer { close(file) }
+        try writeAll(file, Array("exec \(profile)".utf8))
+      }
+    }
+    if let label {
+      try attempt("set the SELinux label \(label)") { () throws(Errno) in
+        let file = try openat2(proc.number, "\(own)/exec", flags: O_WRONLY, resolve: [.beneath, .noSymlinks])
+        try writeAll(file.number, Array(label.utf8))
+      }
+    }
+  }
+}
+
+enum Signals {
+  /// As a fresh process has them: a parent's ignored or blocked signals are not the program's.
+  static func reset() {
+    var none = sigset_t()
+    sigemptyset(&none)
+    sigprocmask(SIG_SETMASK, &none, nil)
+    for number in CInt(1)..<65 where number != SIGKILL && number != SIGSTOP { signal(number, SIG_DFL) }
+  }
+
+  static func block(_ numbers: [CInt]) {
+    var set = sigset_t()
+    sigemptyset(&set)
+    for number in numbers { sigaddset(&set, number) }
+    sigprocmask(SIG_BLOCK, &set, nil)
+  }
+}

@@ -1,0 +1,170 @@
+import Cgroups
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// A container's process that has been started, or waits for `start`.
+struct LaunchedProcess {
+  let pid: pid_t
+  /// The master of its terminal, when the caller was to have it.
+  var terminal: OpenFile?
+}
+
+/// The runtime's side of a start: one clone with all namespaces, then listening until the program runs.
+struct Launch {
+  let request: LaunchRequest
+  let preparation: Preparation
+  let log: Log
+
+  /// The caller has one thread. `started` runs as soon as the process's ID is known, while it still sets itself up.
+  func run(started: (pid_t) throws -> Void) throws -> LaunchedProcess {
+    let (ours, theirs) = try SetupChannel.pair()
+    let cgroup = try request.cgroup.map { OpenFile(try $0.open()) }
+    let outcome: Cloning.Outcome
+    if needsStep {
+      outcome = try attempt("make the container's process") { () throws(Errno) in try Cloning.clone(cgroup: cgroup?.number) }
+      if case .child = outcome { step(theirs) }
+    } else {
+      outcome = try attempt("make the container's process and its namespaces") { () throws(Errno) in
+        try Cloning.clone(namespaces, cgroup: cgroup?.number)
+      }
+      if case .child = outcome { ContainerSetup(request: request, preparation: preparation, channel: theirs).run() }
+    }
+    guard case .parent(let pid) = outcome else { throw RuntimeError.state("a process went the wrong way") }
+    return try LaunchWatch(launch: self, channel: ours).run(child: pid, isStep: needsStep, theirs: theirs, started: started)
+  }
+
+  /// A time namespace is entered by children only, as is a PID namespace that is joined, and what is made in a user
+  /// namespace must be made by somebody inside: a process in between does that, and makes its sibling.
+  private var needsStep: Bool {
+    request.bundle.makes(.time) || preparation.joined.contains { $0.0 == .user || $0.0 == .pid }
+  }
+
+  /// The cgroup namespace is made by the process itself, when it is in its cgroup.
+  private var namespaces: NamespaceSet {
+    var set: NamespaceSet = []
+    for kind in [LinuxNamespace.Kind.mount, .pid, .network, .ipc, .uts, .user] where request.bundle.makes(kind) {
+      set.insert(Names.namespace(kind))
+    }
+    return set
+  }
+
+  private func step(_ channel: SetupChannel) -> Never {
+    do {
+      for (kind, file) in preparation.joined where kind == .user || kind == .pid {
+        try attempt("join the \(kind.rawValue) namespace") { () throws(Errno) in
+          try Namespaces.join(file.number, Names.namespace(kind))
+        }
+      }
+      if request.bundle.makes(.time) { try makeTimeNamespace() }
+      let outcome = try attempt("make the container's namespaces") { () throws(Errno) in
+        try Cloning.clone(namespaces, sibling: true)
+      }
+      switch outcome {
+      case .child: ContainerSetup(request: request, preparation: preparation, channel: channel).run()
+      case .parent(let pid):
+        try channel.send(.process(pid))
+        _exit(0)
+      }
+    } catch {
+      ContainerSetup.report(error, channel)
+    }
+  }
+
+  private func makeTimeNamespace() throws {
+    try attempt("make a time namespace") { () throws(Errno) in try Namespaces.unshare(.time) }
+    var text = ""
+    for (clock, offset) in (request.bundle.config.linux?.timeOffsets ?? [:]).sorted(by: { $0.key < $1.key }) {
+      guard clock == "monotonic" || clock == "boottime" else {
+        throw RuntimeError.configuration(property: "linux.timeOffsets", problem: "has the unknown clock \(clock)")
+      }
+      text += "\(clock) \(offset.secs ?? 0) \(offset.nanosecs ?? 0)\n"
+    }
+    guard !text.isEmpty else { return }
+    try attempt("set the offsets of the time namespace") { () throws(Errno) in
+      let file = try openat2(workingDirectory, "/proc/self/timens_offsets", flags: O_WRONLY)
+      try writeAll(file.number, Array(text.utf8))
+    }
+  }
+}
+
+/// Hears what the container's process says until its program runs, or it waits for `start`, or it has failed.
+private struct LaunchWatch {
+  let launch: Launch
+  let channel: SetupChannel
+
+  func run(
+    child: pid_t, isStep: Bool, theirs: SetupChannel, started: (pid_t) throws -> Void
+  ) throws -> LaunchedProcess {
+    // Our copy of their end would hide that they have closed it.
+    theirs.file.close()
+    var pid = child
+    var known = !isStep
+    do {
+      if known {
+        try started(pid)
+        try giveUserNamespace(pid)
+      }
+      let result = try listen { process in
+        _ = try? waitForProcess(child)
+        pid = process
+        known = true
+        try started(process)
+        try giveUserNamespace(process)
+      }
+      return LaunchedProcess(pid: pid, terminal: result)
+    } catch {
+      if known { kill(pid, SIGKILL) }
+      let status = try? waitForProcess(pid)
+      if case RuntimeError.setupDied = error, case .signaled(let signal)? = status { throw RuntimeError.setupDied(signal: signal) }
+      throw error
+    }
+  }
+
+  private func giveUserNamespace(_ pid: pid_t) throws {
+    let bundle = launch.request.bundle
+    guard bundle.hasUserNamespace else { return }
+    if bundle.makes(.user), let linux = bundle.config.linux {
+      try IDMapping.write(users: linux.uidMappings ?? [], groups: linux.gidMappings ?? [], of: pid)
+    }
+    if let score = bundle.config.process?.oomScoreAdj {
+      try OutOfMemoryScore.set(score, of: pid) { launch.log.warning($0) }
+    }
+    try channel.send(.proceed)
+  }
+
+  private func listen(_ process: (pid_t) throws -> Void) throws -> OpenFile? {
+    var terminal: OpenFile?
+    var executing = false
+    var pid: pid_t?
+    while let (message, descriptors) = try channel.receive() {
+      let files = descriptors.map { OpenFile(OwnedDescriptor($0)) }
+      switch message {
+      case .process(let number):
+        pid = number
+        try process(number)
+      case .hooks: try runHooks(pid)
+      case .terminal: terminal = files.first
+      case .seccompListener:
+        if let listener = files.first {
+          try SeccompListener.send(listener, launch.request.bundle, state: launch.request.state(.creating, pid: pid))
+        }
+      case .warning(let text): launch.log.warning(text)
+      case .failed(let failure): throw RuntimeError.start(failure)
+      case .executing: executing = true
+      case .ready: return terminal
+      case .proceed: break
+      }
+    }
+    guard executing else { throw RuntimeError.setupDied(signal: 0) }
+    return terminal
+  }
+
+  private func runHooks(_ pid: pid_t?) throws {
+    let hooks = launch.request.bundle.config.hooks
+    try Hooks.run(hooks?.prestart, "prestart", state: launch.request.state(.creating, pid: pid))
+    try Hooks.run(hooks?.createRuntime, "createRuntime", state: launch.request.state(.creating, pid: pid))
+    try channel.send(.proceed)
+  }
+}

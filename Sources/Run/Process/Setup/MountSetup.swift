@@ -1,0 +1,218 @@
+import Cgroups
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// Mounts below the container's root, made in the container's mount namespace before it is entered.
+struct MountSetup {
+  let bundle: Bundle
+  let tree: RootTree
+  let trees: [Int: OpenFile]
+  let cgroups: CgroupTree?
+  /// Mounts that are read-only only after they have been filled with devices.
+  private var closedLater: [OpenFile] = []
+  /// The devpts instance, for the console.
+  private(set) var terminals: OpenFile?
+  /// /dev comes from the host: nothing is made in it.
+  private(set) var bindsDevices = false
+
+  init(_ bundle: Bundle, _ tree: RootTree, _ trees: [Int: OpenFile], _ cgroups: CgroupTree?) {
+    self.bundle = bundle
+    self.tree = tree
+    self.trees = trees
+    self.cgroups = cgroups
+  }
+
+  mutating func run() throws {
+    for (index, mount) in (bundle.config.mounts ?? []).enumerated() { try add(mount, index) }
+  }
+
+  /// After the devices were made.
+  func close() throws {
+    for mount in closedLater {
+      try attempt("make /dev read-only", .mount) { () throws(Errno) in try Mounts.change(mount.number, set: .readOnly) }
+    }
+  }
+
+  private mutating func add(_ mount: ContainerMount, _ index: Int) throws {
+    var options = try MountOptions(mount.options ?? [])
+    let isDevices = mount.destination == "/dev" || mount.destination == "/dev/"
+    if options.remount {
+      try remount(mount, options)
+      return
+    }
+    if options.bind != nil {
+      if isDevices { bindsDevices = true }
+      let source: OpenFile
+      if let prepared = trees[index] {
+        source = prepared
+      } else {
+        source = OpenFile(try Preparation.openTree(mount, options, recursive: options.bind ?? false, bundle))
+      }
+      try attach(source, mount, options, isBind: true)
+      return
+    }
+    // Devices are made in it first.
+    let closing = isDevices && options.set.contains(.readOnly)
+    if closing { options.set.subtract(.readOnly) }
+    let made = OpenFile(try make(mount, options))
+    if mount.type == "devpts" { terminals = made }
+    if options.copyUp, mount.type == "tmpfs" { try copyUp(mount.destination, made.number) }
+    try attach(made, mount, options, isBind: false)
+    if closing { closedLater.append(made) }
+  }
+
+  /// A new file system that is attached nowhere yet.
+  private func make(_ mount: ContainerMount, _ options: MountOptions) throws -> OwnedDescriptor {
+    let type = mount.type ?? "none"
+    switch type {
+    case "cgroup", "cgroup2": return try makeCgroup(mount, options)
+    case "none", "bind":
+      throw RuntimeError.configuration(
+        property: "mounts", problem: "has \(mount.destination) with neither a type nor the option bind or rbind")
+    default: return try make(type, mount, options)
+    }
+  }
+
+  private func make(_ type: String, _ mount: ContainerMount, _ options: MountOptions) throws -> OwnedDescriptor {
+    let context = try attempt("begin the file system \(type) for \(mount.destination)", .mount) { () throws(Errno) in
+      try Mounts.begin(type)
+    }
+    var step = ""
+    do throws(Errno) {
+      if let source = mount.source, !source.isEmpty { try Mounts.set(context.number, "source", source) }
+      for flag in options.flags where flag != "silent" {
+        step = flag
+        try Mounts.set(context.number, flag: flag)
+      }
+      for (key, value) in options.data {
+        step = "\(key)=\(value)"
+        try Mounts.set(context.number, key, value)
+      }
+      if let label = bundle.config.linux?.mountLabel, !label.isEmpty, ["tmpfs", "devpts", "mqueue", "overlay"].contains(type) {
+        step = "context=\(label)"
+        try Mounts.set(context.number, "context", label)
+      }
+      step = ""
+      return try Mounts.finish(context.number, options.set)
+    } catch {
+      let messages = Mounts.messages(context.number)
+      let option = step.isEmpty ? "" : " with the option \(step)"
+      throw RuntimeError.call(
+        doing: "mount \(type) on \(mount.destination)\(option)\(messages.isEmpty ? "" : " (\(messages))")", error, .mount)
+    }
+  }
+
+  /// The container's own part of the tree with a cgroup namespace of its own, else the host's.
+  private func makeCgroup(_ mount: ContainerMount, _ options: MountOptions) throws -> OwnedDescriptor {
+    guard let cgroups else {
+      // A host of version 1 alone has nothing to show.
+      var empty = mount
+      empty.type = "tmpfs"
+      var options = options
+      options.set.insert(.readOnly)
+      options.data = []
+      return try make("tmpfs", empty, options)
+    }
+    if bundle.namespace(.cgroup) != nil {
+      var plain = options
+      plain.data = []
+      plain.flags = []
+      if let made = try? make("cgroup2", mount, plain) { return made }
+    }
+    // Mounting it anew in the first cgroup namespace would change the options of the host's mount.
+    let own = bundle.namespace(.cgroup) == nil ? nil : cgroups.cgroup(of: getpid())
+    let path = own?.path ?? cgroups.mount
+    return try attempt("bind \(path) on \(mount.destination)", .mount) { () throws(Errno) in
+      let tree = try Mounts.copy(workingDirectory, path.string, recursive: false)
+      try Mounts.change(tree.number, set: options.set)
+      return tree
+    }
+  }
+
+  private func attach(_ source: OpenFile, _ mount: ContainerMount, _ options: MountOptions, isBind: Bool) throws {
+    let path = mount.destination
+    if isBind { try change(source, options, path) }
+    let sourceStatus = try attempt("look at the source of \(path)", .mount) { () throws(Errno) in try status(of: source.number) }
+    // /proc and /sys as links in an image would put the real ones elsewhere. (CVE-2019-19921)
+    let ordinary = mount.type == "proc" || mount.type == "sysfs"
+    let target = try attempt("make the mount point \(path)", .mount) { () throws(Errno) in
+      try tree.openMaking(path, sourceStatus.isDirectory ? .directory : .file, resolve: ordinary ? .noSymlinks : [])
+    }
+    if try attempt("look at \(path)", .mount, { () throws(Errno) in try status(of: target.number).isDirectory }) != sourceStatus.isDirectory {
+      throw RuntimeError.start(
+        StartFailure(
+          kind: .mount,
+          message: "cannot mount a \(sourceStatus.isDirectory ? "directory on the file" : "file on the directory") \(path): are you trying "
+            + "to mount a directory onto a file (or vice-versa)?"))
+    }
+    try checkProc(target.number, path, source)
+    try attempt("mount on \(path)", .mount) { () throws(Errno) in try Mounts.attach(source.number, to: target.number) }
+    try propagate(source, options, path)
+  }
+
+  private func change(_ mount: OpenFile, _ options: MountOptions, _ path: String) throws {
+    try attempt("set the options of the mount \(path)", .mount) { () throws(Errno) in
+      if !options.recursiveSet.isEmpty || !options.recursiveClear.isEmpty {
+        try Mounts.change(mount.number, set: options.recursiveSet, clear: options.recursiveClear, recursive: true)
+      }
+      // Clearing what is not set changes nothing, but in a user namespace is refused where it is locked.
+      if !options.set.isEmpty || !options.clear.isEmpty {
+        try Mounts.change(mount.number, set: options.set, clear: options.clear)
+      }
+    }
+  }
+
+  /// After attaching: a mount that is to be shared shares with the host's until then, never with ours.
+  private func propagate(_ mount: OpenFile, _ options: MountOptions, _ path: String) throws {
+    let (propagation, recursive) = options.propagation ?? (.private, true)
+    try attempt("set the propagation of the mount \(path)", .mount) { () throws(Errno) in
+      try Mounts.change(mount.number, propagation: propagation, recursive: recursive)
+    }
+  }
+
+  /// Nothing but a proc file system is mounted on /proc, and inside of it only what a container may see faked: a file that
+  /// the runtime or the kernel's checks rely on must be the kernel's. (CVE-2019-16884, CVE-2023-27561)
+  private func checkProc(_ target: CInt, _ path: String, _ source: OpenFile) throws {
+    let normal = FilePath(path).lexicallyNormalized().string
+    if normal == "/proc" {
+      guard (try? Mounts.fileSystemType(source.number)) == Mounts.procFileSystem else {
+        throw RuntimeError.start(StartFailure(kind: .mount, message: "\(path) cannot be covered by anything but the file system proc"))
+      }
+      return
+    }
+    let targetType = try attempt("look at the file system of \(path)", .mount) { () throws(Errno) in try Mounts.fileSystemType(target) }
+    guard targetType == Mounts.procFileSystem else { return }
+    let place = RootTree.path(of: target)
+    guard place.hasPrefix("/proc/"), !Self.coverable.contains(String(place.dropFirst(6))) else { return }
+    throw RuntimeError.start(StartFailure(kind: .mount, message: "\(path) is inside /proc, where nothing may be mounted"))
+  }
+
+  /// As runc and lxcfs agree.
+  private static let coverable: Set<String> = [
+    "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev", "sys/kernel/ns_last_pid",
+    "sys/crypto/fips_enabled",
+  ]
+
+  private func remount(_ mount: ContainerMount, _ options: MountOptions) throws {
+    try attempt("change the mount \(mount.destination)", .mount) { () throws(Errno) in
+      let place = try tree.open(mount.destination)
+      try Mounts.change(place.number, set: options.set, clear: options.clear)
+      if !options.recursiveSet.isEmpty || !options.recursiveClear.isEmpty {
+        try Mounts.change(place.number, set: options.recursiveSet, clear: options.recursiveClear, recursive: true)
+      }
+    }
+  }
+
+  private func copyUp(_ path: String, _ target: CInt) throws {
+    guard let source = try? tree.open(path, flags: O_RDONLY | O_DIRECTORY) else { return }
+    // A detached mount's descriptor is a place only.
+    let directory = try attempt("open the new \(path)", .mount) { () throws(Errno) in
+      try openat2(target, ".", flags: O_RDONLY | O_DIRECTORY)
+    }
+    try attempt("fill \(path) with what the image has there", .mount) { () throws(Errno) in
+      try TreeCopy.copy(source.number, to: directory.number)
+    }
+  }
+}

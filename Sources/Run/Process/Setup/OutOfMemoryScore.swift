@@ -1,0 +1,23 @@
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// How ready the kernel is to end a process when memory runs out. (proc(5), oom_score_adj)
+enum OutOfMemoryScore {
+  static func set(_ score: Int, of pid: pid_t, warn: (String) throws -> Void) throws {
+    let path = "/proc/\(pid)/oom_score_adj"
+    do throws(Errno) {
+      let file = try openat2(workingDirectory, path, flags: O_RDWR)
+      let now = try readAll(file.number, limit: 32)
+      if Int(String(decoding: now.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)) == score { return }
+      try writeAll(file.number, Array("\(score)".utf8))
+    } catch {
+      // An unprivileged user cannot go below what it was given: the container runs with that, as with other runtimes.
+      guard error == .permissionDenied || error == .notPermitted else {
+        throw RuntimeError.call(doing: "write \(score) to \(path)", error, .resources)
+      }
+      try warn("process.oomScoreAdj \(score) was not set: lowering it takes CAP_SYS_RESOURCE on the host")
+    }
+  }
+}

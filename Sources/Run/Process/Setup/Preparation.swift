@@ -1,0 +1,156 @@
+import Cgroups
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// What is opened with the caller's rights before the container's process exists: in a user namespace it could no longer
+/// reach sources of mounts, and the shared propagation of a volume is that of the host's mount.
+struct Preparation {
+  /// Trees of bind mounts and whole file systems by the mount's index; attached nowhere yet.
+  var trees: [Int: OpenFile] = [:]
+  /// The overlay, or the tree of root.path.
+  var root: OpenFile?
+  /// Overlay by mount(2) in the container's mount namespace, where fsconfig cannot say it.
+  var overlay: OverlayRoot?
+  /// Namespaces to join, in the order of joining.
+  var joined: [(LinuxNamespace.Kind, OpenFile)] = []
+  var seccomp: SeccompProgram?
+  /// The runtime's own program, for Clipper's init and to refuse its execution.
+  var ownProgram: OpenFile
+
+  init(_ bundle: Bundle, seccompCache: FilePath?, process: ContainerProcess?) throws {
+    ownProgram = try OwnProgram.open()
+    for namespace in bundle.config.linux?.namespaces ?? [] {
+      guard let path = namespace.path, !path.isEmpty else { continue }
+      let file = try attempt("open the \(namespace.type.rawValue) namespace \(path)") { () throws(Errno) in
+        try openat2(workingDirectory, path, flags: O_RDONLY)
+      }
+      joined.append((namespace.type, OpenFile(file)))
+    }
+    // The user namespace first: it owns what makes the others joinable.
+    joined.sort { $0.0 == .user && $1.0 != .user }
+    try prepareRoot(bundle)
+    if geteuid() == 0 { try openTrees(bundle) }
+    if let process { seccomp = try SeccompProgram.make(bundle, process, cache: seccompCache) }
+  }
+
+  private mutating func prepareRoot(_ bundle: Bundle) throws {
+    if let overlay = try OverlayRoot(bundle) {
+      guard geteuid() == 0 else {
+        self.overlay = overlay
+        return
+      }
+      if overlay.upper == nil, !overlay.lower.contains(":") {
+        // An overlay of one directory is not one: the directory itself, read-only.
+        root = OpenFile(
+          try attempt("bind \(overlay.directory)/\(overlay.lower)", .rootfs) { () throws(Errno) in
+            let tree = try Mounts.copy(workingDirectory, overlay.directory.appending(overlay.lower).string, recursive: false)
+            try Mounts.change(tree.number, set: .readOnly)
+            return tree
+          })
+        return
+      }
+      if let mounted = try overlay.mount() { root = OpenFile(mounted) } else { self.overlay = overlay }
+      return
+    }
+    guard geteuid() == 0 else { return }
+    root = OpenFile(try Preparation.openRoot(bundle))
+  }
+
+  static func openRoot(_ bundle: Bundle) throws -> OwnedDescriptor {
+    let path = bundle.rootPath
+    return try attempt("bind the root file system \(path)", .rootfs) { () throws(Errno) in
+      let tree = try Mounts.copy(workingDirectory, path.string, recursive: true)
+      guard try status(of: tree.number).isDirectory else { throw .notDirectory }
+      return tree
+    }
+  }
+
+  private mutating func openTrees(_ bundle: Bundle) throws {
+    for (index, mount) in (bundle.config.mounts ?? []).enumerated() {
+      let options = try MountOptions(mount.options ?? [])
+      guard let recursive = options.bind, !options.remount else { continue }
+      trees[index] = OpenFile(try Preparation.openTree(mount, options, recursive: recursive, bundle))
+    }
+  }
+
+  static func openTree(
+    _ mount: ContainerMount, _ options: MountOptions, recursive: Bool, _ bundle: Bundle
+  ) throws -> OwnedDescriptor {
+    guard let source = mount.source, !source.isEmpty else {
+      throw RuntimeError.configuration(property: "mounts", problem: "has the bind mount \(mount.destination) without a source")
+    }
+    let path = FilePath(source).isAbsolute ? FilePath(source) : bundle.path.appending(FilePath(source).components)
+    let tree = try attempt("bind \(path) for \(mount.destination)", .mount) { () throws(Errno) in
+      try Mounts.copy(workingDirectory, path.string, recursive: recursive)
+    }
+    if let recursive = options.idMapped ?? (mount.uidMappings == nil ? nil : false) {
+      guard
+        let users = mount.uidMappings ?? bundle.config.linux?.uidMappings, let groups = mount.gidMappings ?? bundle.config.linux?.gidMappings
+      else {
+        throw RuntimeError.configuration(property: "mounts", problem: "has the idmapped \(mount.destination) and no mappings")
+      }
+      let namespace = try IDMapping.namespace(users: users, groups: groups)
+      try attempt("map owners of \(path) for \(mount.destination)", .mount) { () throws(Errno) in
+        try Mounts.change(tree.number, set: .idMapped, recursive: recursive, userNamespace: namespace.number)
+      }
+    }
+    return tree
+  }
+}
+
+extension OverlayRoot {
+  /// A detached mount; nil where it takes mount(2), because the list of directories is longer than fsconfig takes and the
+  /// kernel has no `lowerdir+` (before Linux 6.5).
+  func mount() throws -> OwnedDescriptor? {
+    let here = try attempt("open the working directory") { () throws(Errno) in
+      try openat2(workingDirectory, ".", flags: pathOnly | O_DIRECTORY)
+    }
+    // Relative directories make the list short.
+    try attempt("enter \(directory)", .rootfs) { () throws(Errno) in try Errno.check(chdir(directory.string)) }
+    defer { fchdir(here.number) }
+    let context = try attempt("begin an overlay", .rootfs) { () throws(Errno) in try Mounts.begin("overlay") }
+    do throws(Errno) {
+      try Mounts.set(context.number, "source", "overlay")
+      let layers = lower.split(separator: ":").map { String($0) }
+      if lower.utf8.count < 256 {
+        if !layers.isEmpty { try Mounts.set(context.number, "lowerdir", lower) }
+      } else {
+        do throws(Errno) {
+          for layer in layers { try Mounts.set(context.number, "lowerdir+", layer) }
+        } catch {
+          if error == .invalidArgument { return nil }
+          throw error
+        }
+      }
+      if let upper, let work {
+        // With an empty lower list the upper directory alone is the root.
+        if layers.isEmpty { return try Mounts.copy(workingDirectory, upper, recursive: false) }
+        guard upper.utf8.count < 256, work.utf8.count < 256 else { return nil }
+        try Mounts.set(context.number, "upperdir", upper)
+        try Mounts.set(context.number, "workdir", work)
+      }
+      return try Mounts.finish(context.number, upper == nil ? .readOnly : [])
+    } catch {
+      let messages = Mounts.messages(context.number)
+      throw RuntimeError.call(
+        doing: "mount the overlay of \(lower) in \(directory)\(messages.isEmpty ? "" : " (\(messages))")", error, .rootfs)
+    }
+  }
+
+  /// The same by mount(2), on a directory of this mount namespace.
+  func mount(on target: String, userNamespace: Bool) throws {
+    var data = "lowerdir=\(lower)"
+    if let upper, let work { data += ",upperdir=\(upper),workdir=\(work)" }
+    if userNamespace { data += ",userxattr" }
+    guard data.utf8.count < 4096 else {
+      throw RuntimeError.unsupported(
+        "a root of so many layers (\(data.utf8.count) bytes of names)", reason: "this kernel takes 4095; Linux 6.5 takes more")
+    }
+    try attempt("enter \(directory)", .rootfs) { () throws(Errno) in try Errno.check(chdir(directory.string)) }
+    try attempt("mount the overlay of \(lower) in \(directory)", .rootfs) { () throws(Errno) in
+      try Mounts.mount("overlay", source: "overlay", on: target, flags: upper == nil ? 1 : 0, data: data)
+    }
+  }
+}

@@ -1,0 +1,238 @@
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// Turns the calling process, inside the container's namespaces and root, into the one that `process` describes. The
+/// order is the kernel's: what needs rights comes before they are given up, the system call filter comes last.
+struct ProcessSetup {
+  let process: ContainerProcess
+  let seccomp: SeccompProgram?
+  let ownProgram: OpenFile
+  /// Clipper's init goes in front of the program.
+  let usesInit: Bool
+  /// Descriptors from 3 on that the program gets.
+  let preserved: CInt
+  let diesWithParent: Bool
+
+  private var environment: [String]
+  private var finalSets: ThreadCapabilities?
+
+  init(
+    process: ContainerProcess, seccomp: SeccompProgram?, ownProgram: OpenFile, usesInit: Bool, preserved: CInt,
+    diesWithParent: Bool
+  ) {
+    self.process = process
+    self.seccomp = seccomp
+    self.ownProgram = ownProgram
+    self.usesInit = usesInit
+    self.preserved = preserved
+    self.diesWithParent = diesWithParent
+    environment = process.env ?? []
+  }
+
+  /// Before the rights go: limits, scheduling, user and capabilities, directory.
+  ///
+  /// - Returns: the program's file.
+  mutating func run(_ channel: SetupChannel) throws -> String {
+    try setLimits()
+    try setScheduling()
+    if process.noNewPrivileges == true {
+      try attempt("set no_new_privs") { () throws(Errno) in try Privileges.renounceNewPrivileges() }
+    }
+    completeEnvironment()
+    // As root first: a directory of another user; after that once more as the user, whom NFS may let in where not root.
+    let entered = try enterDirectory(again: false)
+    try becomeUser(channel)
+    if !entered { _ = try enterDirectory(again: true) }
+    try checkDirectory()
+    if diesWithParent {
+      // A change of user forgets the signal: it is asked for after it.
+      try attempt("ask for a signal when the parent ends") { () throws(Errno) in try Privileges.setParentDeathSignal(SIGKILL) }
+    }
+    let name = process.args?.first ?? ""
+    return try Program.find(name, environment: environment, own: ownProgram.number)
+  }
+
+  /// The last steps. Returns only by failing.
+  func execute(_ program: String, _ channel: SetupChannel) throws -> RuntimeError {
+    umask(mode_t(process.user.umask ?? 0o022))
+    // Whatever was opened by mistake, or inherited by whoever started the runtime, ends here. (CVE-2024-21626)
+    try attempt("close what the program must not have") { () throws(Errno) in
+      try Execution.closeOnExecute(from: 3 + preserved)
+      for number in 3..<(3 + preserved) { try Errno.check(fcntl(number, F_SETFD, 0)) }
+    }
+    let arguments = process.args ?? []
+    try channel.send(.executing)
+    try loadFilter(channel)
+    if usesInit {
+      let error = Execution.execute(
+        descriptor: ownProgram.number, ["clipper-init", "init", program] + arguments, environment: environment)
+      return Program.failure(arguments.first ?? "", error)
+    }
+    return Program.failure(arguments.first ?? "", Execution.execute(program, arguments, environment: environment))
+  }
+
+  private func loadFilter(_ channel: SetupChannel) throws {
+    if let seccomp {
+      let listener = try attempt("load the seccomp filter", .seccomp) { () throws(Errno) in try seccomp.load() }
+      if listener > 0 {
+        try channel.send(.seccompListener, descriptors: [listener])
+        close(listener)
+      }
+    }
+    if let finalSets {
+      try attempt("give up capabilities") { () throws(Errno) in try Privileges.setCapabilities(finalSets) }
+    }
+  }
+
+  private mutating func completeEnvironment() {
+    if !environment.contains(where: { $0.hasPrefix("HOME=") }) {
+      environment.append("HOME=\(Program.home(of: process.user.uid) ?? "/")")
+    }
+    if process.terminal == true, !environment.contains(where: { $0.hasPrefix("TERM=") }) { environment.append("TERM=xterm") }
+    if preserved > 0, let count = getenv("LISTEN_FDS") {
+      environment += ["LISTEN_FDS=\(String(cString: count))", "LISTEN_PID=1"]
+    }
+  }
+
+  private func setLimits() throws {
+    for limit in process.rlimits ?? [] {
+      guard let number = Names.resourceLimit(limit.type) else { continue }
+      var value = rlimit(rlim_cur: rlim_t(limit.soft), rlim_max: rlim_t(limit.hard))
+      guard setrlimit(__rlimit_resource_t(UInt32(number)), &value) != 0 else { continue }
+      let error = Errno.current
+      var now = rlimit()
+      getrlimit(__rlimit_resource_t(UInt32(number)), &now)
+      let reason =
+        error == .notPermitted && limit.hard > UInt64(now.rlim_max)
+        ? " (raising the hard limit above \(now.rlim_max) takes CAP_SYS_RESOURCE on the host)" : ""
+      throw RuntimeError.call(doing: "set \(limit.type) to \(limit.soft):\(limit.hard)\(reason)", error, .resources)
+    }
+  }
+
+  private func setScheduling() throws {
+    if let priority = process.ioPriority {
+      let kind =
+        switch priority.class {
+        case .realTime: 1
+        case .bestEffort: 2
+        case .idle: 3
+        }
+      try attempt("set the I/O priority") { () throws(Errno) in try Scheduling.setIOPriority(kind: kind, level: priority.priority) }
+    }
+    guard let scheduler = process.scheduler else { return }
+    let policy: UInt32 =
+      switch scheduler.policy {
+      case .other: 0
+      case .fifo: 1
+      case .roundRobin: 2
+      case .batch: 3
+      case .iso: 4
+      case .idle: 5
+      case .deadline: 6
+      }
+    let known = [
+      "SCHED_FLAG_RESET_ON_FORK": 1, "SCHED_FLAG_RECLAIM": 2, "SCHED_FLAG_DL_OVERRUN": 4, "SCHED_FLAG_KEEP_POLICY": 8,
+      "SCHED_FLAG_KEEP_PARAMS": 16, "SCHED_FLAG_UTIL_CLAMP_MIN": 32, "SCHED_FLAG_UTIL_CLAMP_MAX": 64,
+    ]
+    var flags: UInt64 = 0
+    for name in scheduler.flags ?? [] {
+      guard let flag = known[name] else {
+        throw RuntimeError.configuration(property: "process.scheduler.flags", problem: "has the unknown \(name)")
+      }
+      flags |= UInt64(flag)
+    }
+    try attempt("set the scheduler \(scheduler.policy.rawValue)") { () throws(Errno) in
+      try Scheduling.set(
+        policy: policy, flags: flags, nice: scheduler.nice ?? 0, priority: UInt32(bitPattern: scheduler.priority ?? 0),
+        runtime: scheduler.runtime ?? 0, deadline: scheduler.deadline ?? 0, period: scheduler.period ?? 0)
+    }
+  }
+
+  /// false: not allowed yet, try again as the user.
+  private func enterDirectory(again: Bool) throws -> Bool {
+    if chdir(process.cwd) == 0 { return true }
+    let error = Errno.current
+    if !again, error == .permissionDenied || error == .notPermitted { return false }
+    throw RuntimeError.call(doing: "enter the working directory \(process.cwd)", error, .workingDirectory)
+  }
+
+  /// A working directory outside of the root would be a way out: of a descriptor that leaked, for one. (CVE-2024-21626)
+  private func checkDirectory() throws {
+    let here: String
+    do throws(Errno) { here = try Execution.workingDirectoryPath() } catch {
+      throw RuntimeError.call(doing: "find the working directory \(process.cwd)", error, .workingDirectory)
+    }
+    guard here.hasPrefix("/") else {
+      throw RuntimeError.start(
+        StartFailure(kind: .workingDirectory, message: "the working directory \(process.cwd) is outside of the container's root"))
+    }
+  }
+
+  private mutating func becomeUser(_ channel: SetupChannel) throws {
+    let user = process.user
+    let before = try attempt("read capabilities") { () throws(Errno) in try Privileges.capabilities() }
+    let plan = try CapabilityPlan(process.capabilities, available: before.permitted, warn: { try channel.send(.warning($0)) })
+    try attempt("limit the bounding set of capabilities") { () throws(Errno) in
+      try Privileges.limitBoundingSet(to: plan.bounding)
+      try Privileges.keepCapabilitiesOverUserChange(true)
+    }
+    // An unprivileged user's namespace has setgroups switched off; then there is nothing to set.
+    let groups = user.additionalGids ?? []
+    let canSetGroups = groups.isEmpty ? Self.setgroupsAllowed() : true
+    try attempt("become user \(user.uid):\(user.gid)", .user) { () throws(Errno) in
+      try Privileges.become(user: user.uid, group: user.gid, groups: canSetGroups ? groups : nil)
+      try Privileges.keepCapabilitiesOverUserChange(false)
+    }
+    // A filter without no_new_privs takes CAP_SYS_ADMIN to load: it stays until then, permitted but nowhere else.
+    let needsAdmin = seccomp != nil && process.noNewPrivileges != true
+    let final = ThreadCapabilities(effective: plan.effective, permitted: plan.permitted, inheritable: plan.inheritable)
+    let extra: CapabilitySet = needsAdmin ? .sysAdmin : []
+    let now = ThreadCapabilities(
+      effective: plan.effective.union(extra), permitted: plan.permitted.union(extra), inheritable: plan.inheritable)
+    try attempt("set capabilities") { () throws(Errno) in
+      try Privileges.setCapabilities(now)
+      try Privileges.setAmbient(plan.ambient)
+    }
+    if needsAdmin { finalSets = final }
+  }
+
+  private static func setgroupsAllowed() -> Bool {
+    guard let text = try? readFile("/proc/self/setgroups", limit: 16) else { return true }
+    return text.first == UInt8(ascii: "a")
+  }
+}
+
+/// The five sets, without what the runtime itself does not have. (capabilities(7))
+struct CapabilityPlan {
+  private(set) var bounding: CapabilitySet = []
+  private(set) var effective: CapabilitySet = []
+  private(set) var permitted: CapabilitySet = []
+  private(set) var inheritable: CapabilitySet = []
+  private(set) var ambient: CapabilitySet = []
+
+  /// - Parameter available: permitted to the runtime; what else is asked for is left out, with a warning.
+  init(_ capabilities: LinuxCapabilities?, available: CapabilitySet, warn: (String) throws -> Void) throws {
+    var unknown: Set<String> = []
+    var missing: Set<String> = []
+    func set(_ names: [String]?) -> CapabilitySet {
+      var set: CapabilitySet = []
+      for name in names ?? [] {
+        guard let capability = Names.capability(name) else {
+          unknown.insert(name)
+          continue
+        }
+        if available.contains(capability) { set.insert(capability) } else { missing.insert(name) }
+      }
+      return set
+    }
+    bounding = set(capabilities?.bounding)
+    permitted = set(capabilities?.permitted)
+    effective = set(capabilities?.effective).intersection(permitted)
+    inheritable = set(capabilities?.inheritable)
+    ambient = set(capabilities?.ambient).intersection(permitted).intersection(inheritable)
+    if !unknown.isEmpty { try warn("capabilities that this runtime does not know are left out: \(unknown.sorted().joined(separator: " "))") }
+    if !missing.isEmpty { try warn("capabilities that the caller does not have are left out: \(missing.sorted().joined(separator: " "))") }
+  }
+}

@@ -1,0 +1,47 @@
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// Where a created container waits for `start`. It listens exactly as long as the program has not begun: the socket is
+/// close-on-exec and dies with the process, so that a connection is the proof that the container is `created`.
+///
+/// `<root>/<id>/start.sock`
+enum StartSocket {
+  static let name = "start.sock"
+
+  /// In the container's process: until somebody says to start. The channel takes the error, if there is one.
+  static func wait(_ listener: OpenFile) throws -> SetupChannel {
+    while true {
+      let client = try attempt("wait for start") { () throws(Errno) in try LocalSockets.accept(listener.number, nonBlocking: false) }
+      let channel = SetupChannel(file: OpenFile(client))
+      // A connection that says nothing only looked whether we still wait.
+      if let (message, _) = try? channel.receive(), case .proceed = message { return channel }
+    }
+  }
+
+  /// Starts it; returns when the program runs. false: nobody waits any more.
+  static func start(in directory: CInt) throws -> Bool {
+    let client: OwnedDescriptor
+    do throws(Errno) { client = try LocalSockets.connect(in: directory, name) } catch {
+      if error == .connectionRefused || error == .noSuchFileOrDirectory { return false }
+      throw RuntimeError.call(doing: "speak with the container's process", error, .other)
+    }
+    let channel = SetupChannel(file: OpenFile(client))
+    try channel.send(.proceed)
+    while let (message, _) = try channel.receive() {
+      if case .failed(let failure) = message { throw RuntimeError.start(failure) }
+    }
+    return true
+  }
+
+  static func isWaiting(in directory: CInt) -> Bool {
+    do throws(Errno) {
+      _ = try LocalSockets.connect(in: directory, name)
+      return true
+    } catch {
+      // EAGAIN: many look at once.
+      return error == .resourceTemporarilyUnavailable
+    }
+  }
+}

@@ -1,0 +1,176 @@
+import Cgroups
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// The runtime's memory of its containers.
+///
+/// ```
+/// <root>/                 --root; $XDG_RUNTIME_DIR/clipper/runtime, or /run/clipper/runtime for root
+///   .seccomp/<hash>       compiled filters
+///   <id>/state.json       SavedState: written when the process exists
+///   <id>/config.json      the bundle's, as it was at the start
+///   <id>/start.sock       while it waits for `start`
+/// ```
+struct StateDirectory {
+  let root: FilePath
+
+  static var standard: FilePath {
+    if geteuid() != 0, let runtime = getenv("XDG_RUNTIME_DIR") {
+      return FilePath(String(cString: runtime)).appending("clipper/runtime")
+    }
+    return "/run/clipper/runtime"
+  }
+
+  var seccompCache: FilePath { root.appending(".seccomp") }
+
+  func path(_ id: String) throws -> FilePath {
+    try Self.check(id)
+    return root.appending(id)
+  }
+
+  /// What may name a directory, and nothing that could lead out of one.
+  private static func check(_ id: String) throws {
+    let bytes = Array(id.utf8)
+    func plain(_ byte: UInt8) -> Bool {
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+    let extra = Set("_.+-".utf8)
+    guard let first = bytes.first, plain(first) || first == UInt8(ascii: "_"), bytes.count <= 255,
+      bytes.allSatisfy({ plain($0) || extra.contains($0) })
+    else { throw RuntimeError.invalidID(id) }
+  }
+
+  /// A new container's place; exactly one of several at once gets it.
+  func make(_ id: String) throws -> FilePath {
+    let path = try path(id)
+    try attempt("make \(root)") { () throws(Errno) in try makeDirectories(root, mode: 0o700) }
+    if mkdir(path.string, 0o700) == 0 { return path }
+    if Errno.current == .fileExists { throw RuntimeError.containerExists(id) }
+    throw RuntimeError.call(doing: "make \(path)", Errno.current, .other)
+  }
+
+  func remove(_ id: String) throws {
+    let path = try path(id)
+    try attempt("remove \(path)") { () throws(Errno) in try removeTree(path) }
+  }
+
+  func identifiers() throws -> [String] {
+    let names: [String]
+    do throws(Errno) { names = try directoryEntries(of: root) } catch {
+      if error == .noSuchFileOrDirectory { return [] }
+      throw RuntimeError.call(doing: "list \(root)", error, .other)
+    }
+    return names.filter { !$0.hasPrefix(".") }.sorted()
+  }
+
+  func load(_ id: String) throws -> Container {
+    let path = try path(id)
+    let text: [UInt8]
+    do throws(Errno) { text = try readFile(path.appending("state.json"), limit: 16 << 20) } catch {
+      if error == .noSuchFileOrDirectory { throw RuntimeError.noSuchContainer(id) }
+      throw RuntimeError.call(doing: "read \(path)/state.json", error, .other)
+    }
+    return Container(directory: path, saved: try JSONText.decode(SavedState.self, text, name: "\(path)/state.json"))
+  }
+}
+
+/// `state.json`
+struct SavedState: Codable {
+  var id: String
+  var pid: Int32
+  /// Clock ticks since boot: tells a process from a later one of the same number.
+  var pidStartTime: UInt64
+  var bundle: String
+  /// RFC 3339.
+  var created: String
+  var uid: UInt32
+  /// Below the cgroup mount; nil: none.
+  var cgroup: String?
+  var annotations: [String: String]?
+}
+
+/// One container of this runtime.
+struct Container {
+  let directory: FilePath
+  let saved: SavedState
+
+  var id: String { saved.id }
+
+  var cgroup: Cgroup? {
+    guard let name = saved.cgroup, let tree = CgroupTree.find() else { return nil }
+    return try? tree.cgroup(at: name)
+  }
+
+  func save() throws {
+    let text = try JSONText.encode(saved)
+    let file = directory.appending("state.json")
+    try attempt("write \(file)") { () throws(Errno) in try writeFileAtomically(file, text, mode: 0o600) }
+  }
+
+  /// The configuration that it was started with.
+  func bundle() throws -> Bundle {
+    let file = directory.appending("config.json")
+    let text = try attempt("read \(file)") { () throws(Errno) in try readFile(file, limit: 16 << 20) }
+    return Bundle(
+      path: FilePath(saved.bundle), text: text, config: try JSONText.decode(RuntimeConfig.self, text, name: file.string))
+  }
+
+  /// Whether its first process lives. A number that was given to another process since is not it.
+  var isAlive: Bool {
+    guard let process = ProcessStatus(saved.pid), process.startTime == saved.pidStartTime else { return false }
+    return !process.hasEnded
+  }
+
+  var status: RuntimeState.Status {
+    guard isAlive else { return .stopped }
+    if let open = try? openat2(workingDirectory, directory.string, flags: pathOnly | O_DIRECTORY),
+      access(directory.appending(StartSocket.name).string, F_OK) == 0, StartSocket.isWaiting(in: open.number)
+    {
+      return .created
+    }
+    if cgroup?.isFrozen == true { return .paused }
+    return .running
+  }
+
+  var state: RuntimeState { state(status) }
+
+  func state(_ status: RuntimeState.Status) -> RuntimeState {
+    RuntimeState(
+      id: id, status: status, pid: status == .stopped ? 0 : saved.pid, bundle: saved.bundle, annotations: saved.annotations)
+  }
+
+  /// A descriptor of the first process that can be signalled without a race against its number.
+  func process() throws -> OwnedDescriptor {
+    let stopped = RuntimeError.wrongStatus(id: id, status: .stopped, doing: "reach a process of")
+    let process: OwnedDescriptor
+    do throws(Errno) { process = try openProcess(saved.pid) } catch {
+      if error == .noSuchProcess { throw stopped }
+      throw RuntimeError.call(doing: "open process \(saved.pid)", error, .other)
+    }
+    // After it was opened: it is this one, or none.
+    guard isAlive else { throw stopped }
+    return process
+  }
+}
+
+/// What /proc says about a process. (proc(5), /proc/pid/stat)
+struct ProcessStatus {
+  let state: UInt8
+  let startTime: UInt64
+
+  init?(_ pid: Int32) {
+    guard let text = try? readFile(FilePath("/proc/\(pid)/stat"), limit: 4096), let end = text.lastIndex(of: UInt8(ascii: ")")) else {
+      return nil
+    }
+    // The name may hold blanks and parentheses; the fields after it do not.
+    let fields = text[(end + 1)...].split(separator: UInt8(ascii: " "))
+    guard fields.count > 19, let state = fields[0].first, let start = UInt64(String(decoding: fields[19], as: UTF8.self)) else { return nil }
+    self.state = state
+    startTime = start
+  }
+
+  var hasEnded: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") || state == UInt8(ascii: "x") }
+}

@@ -1,0 +1,182 @@
+import Cgroups
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+extension VerbContext {
+  func start(_ words: ArraySlice<String>) throws -> Int32 {
+    let id = try Arguments(words, [], command: "start").id("start")
+    try start(try root.load(id))
+    return 0
+  }
+
+  /// Starts a created container and runs its poststart hooks.
+  func start(_ container: Container) throws {
+    let directory = try attempt("open \(container.directory)") { () throws(Errno) in
+      try openat2(workingDirectory, container.directory.string, flags: pathOnly | O_DIRECTORY)
+    }
+    guard try StartSocket.start(in: directory.number) else {
+      throw RuntimeError.wrongStatus(id: container.id, status: container.status, doing: "start")
+    }
+    unlink(container.directory.appending(StartSocket.name).string)
+    try Hooks.run(try container.bundle().config.hooks?.poststart, "poststart", state: container.state(.running))
+  }
+
+  func state(_ words: ArraySlice<String>) throws -> Int32 {
+    let id = try Arguments(words, [], command: "state").id("state")
+    let text = try JSONText.encode(try root.load(id).state, pretty: true)
+    RuntimeProgram.output(String(decoding: text, as: UTF8.self) + "\n")
+    return 0
+  }
+
+  func kill(_ words: ArraySlice<String>) throws -> Int32 {
+    let arguments = try Arguments(words, [.flag("all", "a")], command: "kill")
+    guard let id = arguments.operands.first, arguments.operands.count <= 2 else {
+      throw RuntimeError.usage("kill: write kill ID [SIGNAL]")
+    }
+    let name = arguments.operands.count == 2 ? arguments.operands[1] : "TERM"
+    guard let signal = Names.signal(name) else { throw RuntimeError.usage("kill: \(name) is no signal") }
+    let container = try root.load(id)
+    if arguments.has("all") {
+      guard let cgroup = container.cgroup else {
+        throw RuntimeError.unsupported("kill --all", reason: "container \(id) has no cgroup of its own")
+      }
+      if signal == SIGKILL {
+        try cgroup.kill()
+      } else {
+        for pid in cgroup.processes() { Glibc.kill(pid, signal) }
+      }
+      return 0
+    }
+    // In a paused container a signal waits until it is resumed; SIGKILL ends it all the same.
+    guard container.isAlive else { throw RuntimeError.wrongStatus(id: id, status: .stopped, doing: "kill") }
+    let process = try container.process()
+    try attempt("send signal \(signal) to process \(container.saved.pid)") { () throws(Errno) in
+      try sendSignal(process.number, signal)
+    }
+    return 0
+  }
+
+  func delete(_ words: ArraySlice<String>) throws -> Int32 {
+    let arguments = try Arguments(words, [.flag("force", "f")], command: "delete")
+    let id = try arguments.id("delete")
+    let force = arguments.has("force")
+    let container: Container
+    do { container = try root.load(id) } catch {
+      // A start that was killed before it wrote its state has left a directory.
+      guard force else { throw error }
+      if case RuntimeError.noSuchContainer = error, access(try root.path(id).string, F_OK) != 0 { return 0 }
+      try root.remove(id)
+      return 0
+    }
+    if container.isAlive {
+      let status = container.status
+      guard force || status == .created else { throw RuntimeError.wrongStatus(id: id, status: status, doing: "delete") }
+      if let process = try? container.process() {
+        try? sendSignal(process.number, SIGKILL)
+        waitForEnd(process.number)
+      }
+    }
+    try remove(container)
+    return 0
+  }
+
+  /// Clears what a container that has ended leaves, and runs its poststop hooks; those that fail are only warned of.
+  func remove(_ container: Container) throws {
+    if let cgroup = container.cgroup, cgroup.exists {
+      try cgroup.kill()
+      try cgroup.remove()
+    }
+    let hooks = try? container.bundle().config.hooks?.poststop
+    try root.remove(container.id)
+    for hook in hooks ?? [] {
+      do { try Hooks.run([hook], "poststop", state: container.state(.stopped)) } catch { log.warning("\(error)") }
+    }
+  }
+
+  /// At most ten seconds: a process in uninterruptible sleep ends when it wakes.
+  private func waitForEnd(_ process: CInt) {
+    var ended = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+    _ = try? Errno.retrying { poll(&ended, 1, 10_000) }
+  }
+
+  func freeze(_ words: ArraySlice<String>, _ frozen: Bool) throws -> Int32 {
+    let verb = frozen ? "pause" : "resume"
+    let id = try Arguments(words, [], command: verb).id(verb)
+    let container = try root.load(id)
+    guard container.isAlive else { throw RuntimeError.wrongStatus(id: id, status: .stopped, doing: verb) }
+    guard let cgroup = container.cgroup else {
+      throw RuntimeError.unsupported(verb, reason: "container \(id) has no cgroup of its own")
+    }
+    try cgroup.freeze(frozen)
+    return 0
+  }
+
+  func list(_ words: ArraySlice<String>) throws -> Int32 {
+    let arguments = try Arguments(words, [.option("format", "f"), .flag("quiet", "q")], command: "list")
+    // One that is just removed is left out.
+    let containers = try root.identifiers().compactMap { try? root.load($0) }
+    if arguments.has("quiet") {
+      RuntimeProgram.output(containers.map { $0.id + "\n" }.joined())
+      return 0
+    }
+    switch arguments["format"] {
+    case nil, "table":
+      let rows = containers.map { container in
+        let state = container.state
+        return [container.id, "\(state.pid ?? 0)", state.status.rawValue, state.bundle, container.saved.created, "\(container.saved.uid)"]
+      }
+      RuntimeProgram.output(Self.table([["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]] + rows))
+    case "json":
+      struct Entry: Encodable {
+        let ociVersion: String, id: String, pid: Int32, status: String, bundle: String, created: String, owner: String
+      }
+      let entries = containers.map { container in
+        let state = container.state
+        return Entry(
+          ociVersion: state.ociVersion, id: state.id, pid: state.pid ?? 0, status: state.status.rawValue, bundle: state.bundle,
+          created: container.saved.created, owner: "\(container.saved.uid)")
+      }
+      RuntimeProgram.output(String(decoding: try JSONText.encode(entries), as: UTF8.self) + "\n")
+    case let other?: throw RuntimeError.usage("list: --format is \"\(other)\": use table or json")
+    }
+    return 0
+  }
+
+  private static func table(_ rows: [[String]]) -> String {
+    guard let first = rows.first else { return "" }
+    let widths = first.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      let cells = row.enumerated().map { index, cell in
+        index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count + 3)
+      }
+      return cells.joined() + "\n"
+    }.joined()
+  }
+
+  /// Writes a config.json to begin with.
+  func spec(_ words: ArraySlice<String>) throws -> Int32 {
+    let arguments = try Arguments(words, [.option("bundle", "b")], command: "spec")
+    let file = FilePath(arguments["bundle"] ?? ".").appending("config.json")
+    let capabilities = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
+    let process = ContainerProcess(
+      args: ["sh"], env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"], cwd: "/",
+      terminal: true, capabilities: LinuxCapabilities(allowing: capabilities),
+      rlimits: [ResourceLimit(type: "RLIMIT_NOFILE", hard: 1024, soft: 1024)], noNewPrivileges: true)
+    var linux = LinuxConfig()
+    linux.resources = LinuxResources(devices: [LinuxDeviceRule(allow: false, access: "rwm")])
+    linux.namespaces = [.pid, .network, .ipc, .uts, .mount, .cgroup].map { LinuxNamespace(type: $0) }
+    linux.maskedPaths = DockerDefaults.maskedPaths
+    linux.readonlyPaths = DockerDefaults.readonlyPaths
+    let config = RuntimeConfig(
+      process: process, root: ContainerRoot(path: "rootfs", readonly: true), hostname: "clipper",
+      mounts: DockerDefaults.mounts(), linux: linux)
+    let text = try JSONText.encode(config, pretty: true) + [UInt8(ascii: "\n")]
+    try attempt("write \(file)") { () throws(Errno) in
+      let new = try openat2(workingDirectory, file.string, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)
+      try writeAll(new.number, text)
+    }
+    return 0
+  }
+}

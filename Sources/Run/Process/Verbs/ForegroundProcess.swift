@@ -1,0 +1,124 @@
+import Glibc
+import Kernel
+import SystemPackage
+
+/// A process in a container for which the runtime stays: its signals go to it, and where it has a terminal of its own,
+/// bytes go between that and the caller's.
+struct ForegroundProcess {
+  let takesTerminal: Bool
+
+  private static let forwarded: [CInt] = [
+    SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGALRM, SIGIO, SIGPWR,
+  ]
+
+  /// From here on signals wait until the process can have them.
+  func begin() { Signals.block(Self.forwarded + [SIGCHLD]) }
+
+  func end() {
+    var none = sigset_t()
+    sigemptyset(&none)
+    sigprocmask(SIG_SETMASK, &none, nil)
+  }
+
+  func wait(_ pid: Int32, terminal: OpenFile?) throws -> ExitStatus {
+    let relay = try terminal.map { try TerminalRelay($0) }
+    defer { relay?.restore() }
+    let signals = try attempt("take signals") { () throws(Errno) in try SignalDescriptor(Self.forwarded + [SIGCHLD]) }
+    let process = try attempt("open process \(pid)") { () throws(Errno) in try openProcess(pid) }
+    while true {
+      var waiting = [
+        pollfd(fd: process.number, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
+      ]
+      if let relay { waiting += relay.descriptors }
+      let milliseconds = CInt(-1)
+      _ = try attempt("wait for process \(pid)") { () throws(Errno) in
+        try Errno.retrying { poll(&waiting, nfds_t(waiting.count), milliseconds) }
+      }
+      while let signal = signals.next() {
+        switch signal {
+        case SIGCHLD: break
+        case SIGWINCH where relay != nil: relay?.resize()
+        default: try? sendSignal(process.number, signal)
+        }
+      }
+      relay?.move(Array(waiting.dropFirst(2)))
+      if waiting[0].revents != 0 {
+        relay?.finish()
+        return try attempt("wait for process \(pid)") { () throws(Errno) in try waitForProcess(pid) }
+      }
+    }
+  }
+}
+
+/// Bytes between the caller's terminal and a container's.
+final class TerminalRelay {
+  private let master: OpenFile
+  private var settings: TerminalSettings?
+  private var inputOpen = true
+  private var pending: [UInt8] = []
+
+  init(_ master: OpenFile) throws {
+    self.master = master
+    let flags = fcntl(master.number, F_GETFL)
+    _ = fcntl(master.number, F_SETFL, flags | O_NONBLOCK)
+    if isatty(0) == 1 {
+      settings = try? Terminals.makeRaw(0)
+      resize()
+    }
+  }
+
+  func restore() {
+    if let settings { Terminals.restore(0, settings) }
+    settings = nil
+  }
+
+  func resize() {
+    guard let (rows, columns) = try? Terminals.size(0) else { return }
+    try? Terminals.setSize(master.number, rows: rows, columns: columns)
+  }
+
+  var descriptors: [pollfd] {
+    [
+      pollfd(fd: master.number, events: Int16(POLLIN | (pending.isEmpty ? 0 : POLLOUT)), revents: 0),
+      pollfd(fd: inputOpen && pending.isEmpty ? 0 : -1, events: Int16(POLLIN), revents: 0),
+    ]
+  }
+
+  func move(_ ready: [pollfd]) {
+    guard ready.count == 2 else { return }
+    if ready[0].revents & Int16(POLLIN) != 0 { _ = readOutput() }
+    if ready[1].revents != 0 { readInput() }
+    flush()
+  }
+
+  /// What is still in the terminal when the process has ended.
+  func finish() { while readOutput() {} }
+
+  private func readOutput() -> Bool {
+    var buffer = [UInt8](repeating: 0, count: 32 << 10)
+    let count = read(master.number, &buffer, buffer.count)
+    guard count > 0 else { return false }
+    try? writeAll(1, Array(buffer[..<count]))
+    return true
+  }
+
+  private func readInput() {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = read(0, &buffer, buffer.count)
+    if count <= 0 {
+      if count < 0, errno == EAGAIN || errno == EINTR { return }
+      inputOpen = false
+      // End of file, as a terminal says it.
+      pending.append(4)
+      return
+    }
+    pending += buffer[..<count]
+  }
+
+  private func flush() {
+    guard !pending.isEmpty else { return }
+    let count = write(master.number, pending, pending.count)
+    if count > 0 { pending.removeFirst(count) }
+  }
+}

@@ -1,0 +1,114 @@
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// The program `clipper-runtime`: runc's command line, and what Clipper itself asks of it (`supervise`, `hold`).
+public enum RuntimeProgram {
+  public static let version = "0.1.0"
+
+  /// Runs a command line and returns the exit status: 1 for errors of the runtime's own, 0, or the container's.
+  public static func run(_ arguments: [String]) -> Int32 {
+    // Process 1 of a container that asked for an init: everything after the name is the program's.
+    if arguments.first == "clipper-init", arguments.count > 3, arguments[1] == "init" {
+      return ContainerInit.run(program: arguments[2], Array(arguments[3...]))
+    }
+    var log = Log()
+    do {
+      return try run(arguments, &log)
+    } catch {
+      log.error("\(error)")
+      return 1
+    }
+  }
+
+  private static func run(_ arguments: [String], _ log: inout Log) throws -> Int32 {
+    let global = try Arguments(
+      arguments.dropFirst(),
+      [
+        .option("root"), .option("log"), .option("log-format"), .flag("debug"), .flag("version", "v"), .flag("help", "h"),
+        .flag("systemd-cgroup"), .option("rootless"),
+      ], command: "clipper-runtime", operandsEndFlags: true)
+    log.path = global["log"]
+    log.debugging = global.has("debug")
+    switch global["log-format"] {
+    case nil, "text": break
+    case "json": log.format = .json
+    case let other?: throw RuntimeError.usage("--log-format is \"\(other)\": use text or json")
+    }
+    if global.has("version") {
+      output("clipper-runtime version \(version)\nspec: \(RuntimeConfig.version)\n")
+      return 0
+    }
+    guard let verb = global.operands.first, !global.has("help") else {
+      output(usage)
+      return 0
+    }
+    let root = try global["root"].map { try Bundle.absolute(FilePath($0)) } ?? StateDirectory.standard
+    let context = VerbContext(root: StateDirectory(root: root), log: log, arguments: arguments)
+    return try run(verb, global.operands.dropFirst(), context)
+  }
+
+  private static func run(_ verb: String, _ words: ArraySlice<String>, _ context: VerbContext) throws -> Int32 {
+    switch verb {
+    case "create": return try CreateVerb(words, context).create()
+    case "run": return try CreateVerb(words, context, runs: true).run()
+    case "start": return try context.start(words)
+    case "state": return try context.state(words)
+    case "kill": return try context.kill(words)
+    case "delete": return try context.delete(words)
+    case "list": return try context.list(words)
+    case "pause": return try context.freeze(words, true)
+    case "resume": return try context.freeze(words, false)
+    case "exec": return try ExecVerb(words, context).run()
+    case "spec": return try context.spec(words)
+    case "features": return try context.features()
+    case "supervise": return try context.supervise(words)
+    case "hold": return try Hold(words).run()
+    case "help":
+      output(usage)
+      return 0
+    default: throw RuntimeError.usage("the command \(verb) is not known: clipper-runtime --help names them")
+    }
+  }
+
+  static func output(_ text: String) { try? writeAll(1, Array(text.utf8)) }
+
+  private static let usage = """
+    usage: clipper-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug] COMMAND [ARGUMENT...]
+
+      create [-b BUNDLE] [--console-socket PATH] [--pid-file FILE] [--no-new-keyring] [--preserve-fds N] ID
+      start ID
+      run [-b BUNDLE] [-d] [--keep] [--console-socket PATH] [--pid-file FILE] [--preserve-fds N] ID
+      exec [--process FILE | [-t] [-e NAME=VALUE] [--cwd DIR] [-u UID[:GID]] ...] [-d] [--console-socket PATH] ID [COMMAND...]
+      state ID
+      kill [-a] ID [SIGNAL]
+      delete [-f] ID
+      pause ID, resume ID
+      list [-f table|json] [-q]
+      spec [-b BUNDLE]
+      features
+
+    """
+}
+
+/// What every command needs.
+struct VerbContext {
+  let root: StateDirectory
+  let log: Log
+  /// The whole command line, for a program that executes itself again.
+  let arguments: [String]
+
+  /// Before anything of a container can see this process. (CVE-2019-5736)
+  func protectProgram() throws { try OwnProgram.protect(arguments: arguments, environment: currentEnvironment()) }
+}
+
+func currentEnvironment() -> [String] {
+  var names: [String] = []
+  var next = environ
+  while let entry = next.pointee {
+    names.append(String(cString: entry))
+    next += 1
+  }
+  return names
+}

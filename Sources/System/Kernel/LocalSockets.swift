@@ -1,0 +1,96 @@
+internal import CKernel
+import Glibc
+public import SystemPackage
+
+/// AF_UNIX sockets that keep the boundaries of messages.
+public enum LocalSockets {
+  /// Two connected ends. (socketpair(2), SOCK_SEQPACKET)
+  public static func pair(nonBlocking: Bool = false) throws(Errno) -> (CInt, CInt) {
+    var ends: [CInt] = [-1, -1]
+    try Errno.check(
+      socketpair(
+        AF_UNIX, CInt(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue | (nonBlocking ? SOCK_NONBLOCK.rawValue : 0)), 0, &ends))
+    return (ends[0], ends[1])
+  }
+
+  /// A socket that takes connections at `name` in `directory`, of any length: it is reached by way of /proc/self/fd.
+  public static func listen(in directory: CInt, _ name: String, mode: UInt32 = 0o600) throws(Errno) -> OwnedDescriptor {
+    let listener = try make()
+    unlinkat(directory, name, 0)
+    try withAddress("/proc/self/fd/\(directory)/\(name)") { address, size throws(Errno) in
+      try Errno.check(bind(listener.number, address, size))
+    }
+    try Errno.check(fchmodat(directory, name, mode, 0))
+    try Errno.check(Glibc.listen(listener.number, 16))
+    return listener
+  }
+
+  public static func connect(in directory: CInt, _ name: String) throws(Errno) -> OwnedDescriptor {
+    let client = try make()
+    try withAddress("/proc/self/fd/\(directory)/\(name)") { address, size throws(Errno) in
+      try Errno.retrying { Glibc.connect(client.number, address, size) }
+    }
+    return client
+  }
+
+  /// A stream socket's connection, as for a console socket. (connect(2))
+  public static func connectStream(_ path: String) throws(Errno) -> OwnedDescriptor {
+    let client = OwnedDescriptor(
+      try Errno.check(socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)))
+    try withAddress(path) { address, size throws(Errno) in
+      try Errno.retrying { Glibc.connect(client.number, address, size) }
+    }
+    return client
+  }
+
+  public static func accept(_ listener: CInt, nonBlocking: Bool) throws(Errno) -> OwnedDescriptor {
+    OwnedDescriptor(
+      try Errno.retrying {
+        kernel_accept4(listener, CInt(SOCK_CLOEXEC.rawValue | (nonBlocking ? SOCK_NONBLOCK.rawValue : 0)))
+      })
+  }
+
+  /// Sends one message with descriptors, at most 8, beside it; a receiver that has gone is EPIPE.
+  public static func send(_ socket: CInt, _ bytes: [UInt8], descriptors: [CInt] = []) throws(Errno) {
+    let count = try Errno.retrying {
+      kernel_send_with_descriptors(socket, bytes, bytes.count, descriptors, CInt(descriptors.count), CInt(MSG_NOSIGNAL))
+    }
+    guard count == bytes.count else { throw .ioError }
+  }
+
+  /// One message of at most `limit` bytes; empty at the end of the connection. The descriptors are the caller's to close.
+  public static func receive(_ socket: CInt, limit: Int) throws(Errno) -> (bytes: [UInt8], descriptors: [CInt]) {
+    var bytes = [UInt8](repeating: 0, count: limit)
+    var descriptors = [CInt](repeating: -1, count: 8)
+    var number: CInt = 0
+    let count = try Errno.retrying { kernel_receive_with_descriptors(socket, &bytes, limit, &descriptors, &number, 0) }
+    bytes.removeLast(limit - Int(count))
+    descriptors.removeLast(8 - Int(number))
+    return (bytes, descriptors)
+  }
+
+  private static func make() throws(Errno) -> OwnedDescriptor {
+    OwnedDescriptor(try Errno.check(socket(AF_UNIX, CInt(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0)))
+  }
+
+  private static func withAddress(
+    _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) throws(Errno) -> Void
+  ) throws(Errno) {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let bytes = Array(path.utf8)
+    guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { throw .fileNameTooLong }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    let failure = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> Errno? in
+        do throws(Errno) {
+          try body(pointer, socklen_t(MemoryLayout<sockaddr_un>.size))
+          return nil
+        } catch {
+          return error
+        }
+      }
+    }
+    if let failure { throw failure }
+  }
+}
