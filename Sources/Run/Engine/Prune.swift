@@ -34,6 +34,15 @@ extension Engine {
     try sweepEndpoints()
     try sweepDirectories(of: containersDirectory, runs: locations.run.appending("containers"), table: "containers")
     try sweepRuntimes()
+    try sweepBuilds()
+  }
+
+  /// What builds that were killed have left.
+  private func sweepBuilds() throws {
+    for id in (try? directoryEntries(of: buildsDirectory)) ?? [] where id.utf8.count == 64 && isAbandoned(id) {
+      let path = buildsDirectory.appending(id)
+      do { try removeTree(path) } catch { throw EngineError.system(operation: "remove", path: path, error) }
+    }
   }
 
   /// Endpoints of owners that were never recorded.
@@ -61,7 +70,7 @@ extension Engine {
 
   /// Nobody is making, starting or removing it.
   private func isAbandoned(_ id: String) -> Bool {
-    for directory in [directory(of: id), podDirectory(id)] where access(directory.string, F_OK) == 0 {
+    for directory in [directory(of: id), podDirectory(id), buildsDirectory.appending(id)] where access(directory.string, F_OK) == 0 {
       guard let lock = try? OperationLock(trying: directory.appending("lock")) else { return false }
       _ = consume lock
     }

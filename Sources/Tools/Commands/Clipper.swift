@@ -20,7 +20,7 @@ public struct Clipper: ParsableCommand {
   public init() {}
 
   private static let frequent: [any ParsableCommand.Type] = [
-    ImagesCommand.self, TagCommand.self, RmiCommand.self, HistoryCommand.self, SaveCommand.self, LoadCommand.self,
+    BuildCommand.self, ImagesCommand.self, TagCommand.self, RmiCommand.self, HistoryCommand.self, SaveCommand.self, LoadCommand.self,
     ImportCommand.self, LoginCommand.self, LogoutCommand.self, PullCommand.self, PushCommand.self, SearchCommand.self,
     CheckCommand.self, DfCommand.self, PruneCommand.self, VersionCommand.self,
   ]
@@ -139,7 +139,8 @@ struct ImageCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "image", abstract: "Manage images.",
     subcommands: [
-      ImageListCommand.self, RmiCommand.self, ImageInspectCommand.self, HistoryCommand.self, TagCommand.self,
+      BuildCommand.self, ImageListCommand.self, RmiCommand.self, ImageInspectCommand.self, HistoryCommand.self,
+      TagCommand.self,
       SaveCommand.self, LoadCommand.self, ImportCommand.self, ImagePruneCommand.self, PullCommand.self, PushCommand.self,
     ])
 }

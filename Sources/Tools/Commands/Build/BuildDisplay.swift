@@ -1,0 +1,27 @@
+internal import BuildSolver
+
+/// Shows a build while it goes on, on standard error.
+protocol BuildDisplay: Sendable {
+  func take(_ event: BuildEvent)
+  /// The end; nil is success.
+  func finish(_ failure: String?)
+}
+
+func makeBuildDisplay(_ style: ProgressStyle) -> any BuildDisplay {
+  switch style {
+  case .quiet, .none: QuietBuildDisplay()
+  case .json, .rawjson: PlainBuildDisplay()
+  case .plain: PlainBuildDisplay()
+  case .tty: PlainBuildDisplay()
+  case .auto: PlainBuildDisplay()
+  }
+}
+
+/// Shows warnings only. What a step that fails has written last is part of its error.
+struct QuietBuildDisplay: BuildDisplay {
+  func take(_ event: BuildEvent) {
+    if case .warning(let text) = event { printError("WARNING: \(text)") }
+  }
+
+  func finish(_ failure: String?) {}
+}
