@@ -152,6 +152,16 @@ extension Engine {
     try releasePod(pod)
   }
 
+  /// The same for several, all at once. All are tried before the first error is thrown.
+  public func removePods(_ namesOrIDs: [String]) throws {
+    let removals = namesOrIDs.map { pod in Beside { try self.removePod(pod) } }
+    var failure: (any Error)?
+    for removal in removals {
+      do { try removal.get() } catch EngineError.notFound {} catch { failure = failure ?? error }
+    }
+    if let failure { throw failure }
+  }
+
   func releasePod(_ pod: Pod) throws {
     HoldProcess.stop(pidFile: podDirectory(pod.id).appending("pid"))
     if let endpoint = pod.endpoint {

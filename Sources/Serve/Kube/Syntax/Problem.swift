@@ -10,6 +10,11 @@ public struct Problem: Sendable, Hashable, CustomStringConvertible {
   public let path: String
   public let message: String
 
+  /// The same as a warning.
+  public var asWarning: Problem {
+    Problem(severity: .warning, file: file, line: line, path: path, message: message)
+  }
+
   public var description: String {
     let place = line > 0 ? "\(file):\(line): " : "\(file): "
     return place + (severity == .warning ? "warning: " : "") + (path.isEmpty ? "" : "\(path): ") + message

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import BuildGraph
 internal import Engine
 internal import Glibc
 internal import ImageSpec
