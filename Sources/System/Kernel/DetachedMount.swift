@@ -12,10 +12,22 @@ public enum DetachedMount {
   ) throws(Errno) -> OwnedDescriptor {
     let context = OwnedDescriptor(try Errno.check(kernel_fsopen("overlay", 1 /* FSOPEN_CLOEXEC */)))
     try set(context.number, "source", "overlay")
-    // Colons separate directories, a backslash escapes both.
-    let joined = lower.map { $0.string.flatMap { $0 == ":" || $0 == "\\" ? "\\\($0)" : "\($0)" } }.map { String($0) }
-    try set(context.number, "lowerdir", joined.joined(separator: ":"))
+    let joined = lower.map { escaped($0) }.joined(separator: ":")
+    if joined.utf8.count <= stringLimit {
+      try set(context.number, "lowerdir", joined)
+    } else {
+      do throws(Errno) {
+        for directory in lower { try set(context.number, "lowerdir+", directory.string) }
+      } catch {
+        // Before Linux 6.7.
+        guard error == .invalidArgument else { throw error }
+        return try overlayByMount(lower: lower, upper: upper, work: work)
+      }
+    }
     if let upper, let work {
+      guard upper.string.utf8.count <= stringLimit, work.string.utf8.count <= stringLimit else {
+        return try overlayByMount(lower: lower, upper: upper, work: work)
+      }
       try set(context.number, "upperdir", upper.string)
       try set(context.number, "workdir", work.string)
     }
@@ -26,6 +38,39 @@ public enum DetachedMount {
     try Errno.check(kernel_fsconfig(context.number, 6 /* FSCONFIG_CMD_CREATE */, nil, nil, 0))
     let attributes: UInt32 = upper == nil ? 1 /* MOUNT_ATTR_RDONLY */ : 0
     return OwnedDescriptor(try Errno.check(kernel_fsmount(context.number, 1 /* FSMOUNT_CLOEXEC */, attributes)))
+  }
+
+  /// Bytes of a string that fsconfig takes.
+  private static let stringLimit = 255
+
+  /// Colons separate directories, a backslash escapes both.
+  private static func escaped(_ path: FilePath) -> String {
+    String(path.string.flatMap { $0 == ":" || $0 == "\\" ? "\\\($0)" : "\($0)" })
+  }
+
+  /// The same by mount(2), in a mount namespace of a thread's own, of which only the copy of the mount is left.
+  private static func overlayByMount(lower: [FilePath], upper: FilePath?, work: FilePath?) throws(Errno) -> OwnedDescriptor {
+    let number = try NetworkNamespace.onThread { () throws(Errno) -> CInt in
+      try Namespaces.unshare(.mount)
+      try Mounts.propagate("/", .private, recursive: true)
+      // Names relative to the directory that most are in: all of them must fit a page.
+      let common = lower[0].removingLastComponent().removingLastComponent()
+      try Errno.check(chdir(common.string))
+      func name(_ path: FilePath) -> String {
+        var path = path
+        _ = path.removePrefix(common)
+        return escaped(path)
+      }
+      var data = "lowerdir=\(lower.map(name).joined(separator: ":")),redirect_dir=off,index=off"
+      if let upper, let work { data += ",upperdir=\(name(upper)),workdir=\(name(work))" }
+      if geteuid() != 0 { data += ",userxattr" }
+      guard data.utf8.count < 4096 else { throw .argListTooLong }
+      let place = lower[0].string
+      try Mounts.mount("overlay", source: "overlay", on: place, flags: upper == nil ? 1 /* MS_RDONLY */ : 0, data: data)
+      return try Errno.check(
+        kernel_open_tree(workingDirectory, place, UInt32(bitPattern: 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC)))
+    }
+    return OwnedDescriptor(number)
   }
 
   /// A read-only bind of a directory.

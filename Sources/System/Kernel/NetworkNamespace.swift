@@ -50,7 +50,7 @@ public enum NetworkNamespace {
     }
   }
 
-  private static func onThread<Result>(_ body: () throws(Errno) -> Result) throws(Errno) -> Result {
+  static func onThread<Result>(_ body: () throws(Errno) -> Result) throws(Errno) -> Result {
     // The thread ends before this call does.
     let outcome: Swift.Result<Result, Errno> = withoutActuallyEscaping(body) { body in
       let slot = Slot(body)

@@ -131,6 +131,9 @@ extension OverlayRoot {
         try Mounts.set(context.number, "upperdir", upper)
         try Mounts.set(context.number, "workdir", work)
       }
+      // What one layer holds must not depend on those below it: a build makes an archive of the upper directory.
+      try Mounts.set(context.number, "redirect_dir", "off")
+      try Mounts.set(context.number, "index", "off")
       return try Mounts.finish(context.number, upper == nil ? .readOnly : [])
     } catch {
       let messages = Mounts.messages(context.number)
@@ -143,6 +146,7 @@ extension OverlayRoot {
   func mount(on target: String, userNamespace: Bool) throws {
     var data = "lowerdir=\(lower)"
     if let upper, let work { data += ",upperdir=\(upper),workdir=\(work)" }
+    data += ",redirect_dir=off,index=off"
     if userNamespace { data += ",userxattr" }
     guard data.utf8.count < 4096 else {
       throw RuntimeError.unsupported(
