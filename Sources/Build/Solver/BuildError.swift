@@ -19,11 +19,18 @@ public enum BuildError: Error, CustomStringConvertible {
   case start(String)
   case system(operation: String, path: String, Errno)
 
+  /// Where in the Dockerfile; nil where it is not about a part of it.
+  public var location: SourceRange? {
+    switch self {
+    case .run(_, let location, _, _, _), .step(_, let location, _), .image(_, let location, _, _): location
+    default: nil
+    }
+  }
+
   public var description: String {
     switch self {
-    case .run(let step, let location, let command, let status, let tail):
-      (tail.isEmpty ? "" : tail.map { " > \($0)\n" }.joined())
-        + "\(location): \(step) did not complete successfully: process \"\(command)\" has exit code: \(status)"
+    case .run(_, let location, let command, let status, _):
+      "\(location): process \"\(command)\" did not complete successfully: exit code: \(status)"
     case .step(let step, let location, let error): "\(location): \(step): \(error)"
     case .image(let name, let location, let error, let near):
       "\(location): \(name): \(error)" + (near.map { " (did you mean the stage \($0)?)" } ?? "")

@@ -7,6 +7,8 @@ public import SystemPackage
 /// A Dockerfile and the files that it may copy.
 public struct BuildInput: Sendable {
   public let dockerfile: Dockerfile
+  /// The Dockerfile as it is written.
+  let source: String
   /// nil where the Dockerfile came alone.
   let tree: SourceTree?
   /// Where the context was given, for what is remembered about its files.
@@ -58,7 +60,7 @@ public struct BuildInput: Sendable {
     var status = stat()
     fstat(root.number, &status)
     return BuildInput(
-      dockerfile: dockerfile, tree: SourceTree(root, ignore: ignore, isContext: true),
+      dockerfile: dockerfile, source: source, tree: SourceTree(root, ignore: ignore, isContext: true),
       place: "\(status.st_dev)-\(status.st_ino)", unpacked: nil)
   }
 
@@ -78,7 +80,8 @@ public struct BuildInput: Sendable {
       let rest = try readAll(input, limit: Self.dockerfileLimit)
       let text = String(decoding: start + rest, as: UTF8.self)
       return BuildInput(
-        dockerfile: try Dockerfile(parsing: text, file: file ?? "Dockerfile"), tree: nil, place: nil, unpacked: nil)
+        dockerfile: try Dockerfile(parsing: text, file: file ?? "Dockerfile"), source: text, tree: nil, place: nil,
+        unpacked: nil)
     }
     let directory = try WorkDirectory(below: builds)
     let files = directory.path.appending("context")
@@ -107,7 +110,24 @@ public struct BuildInput: Sendable {
         break
       }
     }
-    return BuildInput(dockerfile: dockerfile, tree: try tree.ignoring(ignore), place: nil, unpacked: directory)
+    return BuildInput(
+      dockerfile: dockerfile, source: text, tree: try tree.ignoring(ignore), place: nil, unpacked: directory)
+  }
+
+  /// The lines around a place, for people: those that it is about are marked.
+  public func excerpt(around location: SourceRange) -> String? {
+    guard location.file == dockerfile.stages.first?.location.file else { return nil }
+    let lines = source.split(separator: "\n", omittingEmptySubsequences: false)
+    let last = min(location.lastLine, location.firstLine + 9, lines.count)
+    guard location.firstLine >= 1, location.firstLine <= last else { return nil }
+    let rule = String(repeating: "-", count: 20)
+    var text = "\(location)\n\(rule)\n"
+    for number in max(1, location.firstLine - 2)...min(lines.count, last + 2) {
+      let mark = (location.firstLine...last).contains(number) ? ">>>" : "   "
+      let digits = String(number)
+      text += String(repeating: " ", count: max(0, 4 - digits.count)) + digits + " | \(mark) \(lines[number - 1])\n"
+    }
+    return text + rule
   }
 
   private static func remoteKind(_ context: String) -> String? {

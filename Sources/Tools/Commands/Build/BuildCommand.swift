@@ -178,4 +178,6 @@ public struct BuildCommand: AsyncParsableCommand {
 
 enum ProgressStyle: String, ExpressibleByArgument, CaseIterable {
   case auto, plain, json, rawjson, quiet, tty, none
+
+  var isForPrograms: Bool { self == .json || self == .rawjson }
 }

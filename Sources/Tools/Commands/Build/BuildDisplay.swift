@@ -10,10 +10,10 @@ protocol BuildDisplay: Sendable {
 func makeBuildDisplay(_ style: ProgressStyle) -> any BuildDisplay {
   switch style {
   case .quiet, .none: QuietBuildDisplay()
-  case .json, .rawjson: PlainBuildDisplay()
+  case .json, .rawjson: JSONBuildDisplay()
   case .plain: PlainBuildDisplay()
-  case .tty: PlainBuildDisplay()
-  case .auto: PlainBuildDisplay()
+  case .tty: TerminalBuildDisplay()
+  case .auto: if Terminal.errorIsTerminal { TerminalBuildDisplay() } else { PlainBuildDisplay() }
   }
 }
 

@@ -1,5 +1,6 @@
 internal import BuildSolver
 internal import Content
+internal import DockerfileSyntax
 internal import Engine
 internal import Glibc
 internal import ImageSpec
@@ -19,9 +20,11 @@ struct BuildSession {
   func run(context: String, file: String?) async throws {
     let display = makeBuildDisplay(style)
     let builds = engine.locations.root.appending("builds")
+    var input: BuildInput?
     do {
-      let input = try BuildInput.read(context: context, file: file, input: STDIN_FILENO, builds: builds)
-      let solver = Solver(input, options, environment(builds), progress: { display.take($0) })
+      let read = try BuildInput.read(context: context, file: file, input: STDIN_FILENO, builds: builds)
+      input = read
+      let solver = Solver(read, options, environment(builds), progress: { display.take($0) })
       let image = try await interruptible { try await finish(solver, try await solver.build()) }
       display.finish(nil)
       if let image {
@@ -33,8 +36,21 @@ struct BuildSession {
       throw Failure("build canceled", status: 130)
     } catch {
       display.finish("\(error)")
+      if !style.isForPrograms { explain(error, input) }
       throw Failure("failed to build: \(error)")
     }
+  }
+
+  /// What a step that failed wrote last, and the lines of the Dockerfile.
+  private func explain(_ error: any Error, _ input: BuildInput?) {
+    var location = (error as? DockerfileError)?.location
+    if let error = error as? BuildError {
+      location = error.location
+      if case .run(let step, _, _, _, let tail) = error {
+        printError("------\n > \(step):" + tail.map { "\n\($0)" }.joined() + "\n------")
+      }
+    }
+    if let location, let excerpt = input?.excerpt(around: location) { printError(excerpt) }
   }
 
   /// Ctrl-C cancels the build, which ends its steps and throws what they have made away.
