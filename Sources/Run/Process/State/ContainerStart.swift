@@ -9,8 +9,9 @@ struct ContainerStart {
   let root: StateDirectory
   let id: String
   let log: Log
-  /// Takes the place of a dead container of the same ID, whose supervisor was killed.
-  var replacesDead = false
+  /// Takes the place of a container of the same ID whose supervisor was killed: the caller holds the supervisor's lock.
+  /// Its program ends with the supervisor, except where it has changed its user since. (PR_SET_PDEATHSIG)
+  var replacesOrphan = false
 
   func run(_ bundle: Bundle, _ configure: (inout LaunchRequest) throws -> Void) throws -> (Container, LaunchedProcess) {
     guard bundle.config.process != nil else { throw RuntimeError.configuration(property: "process", problem: "is missing") }
@@ -55,10 +56,13 @@ struct ContainerStart {
 
   private func place() throws -> FilePath {
     do { return try root.make(id) } catch {
-      guard replacesDead, case RuntimeError.containerExists = error else { throw error }
+      guard replacesOrphan, case RuntimeError.containerExists = error else { throw error }
       if let old = try? root.load(id) {
-        guard old.status == .stopped else { throw error }
-        if let cgroup = old.cgroup {
+        if let process = try? old.process() {
+          try? sendSignal(process.number, SIGKILL)
+          waitForEnd(process.number)
+        }
+        if let cgroup = old.cgroup, cgroup.exists {
           try cgroup.kill()
           try cgroup.remove()
         }

@@ -174,3 +174,9 @@ struct ProcessStatus {
 
   var hasEnded: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") || state == UInt8(ascii: "x") }
 }
+
+/// Waits for the end of a process, at most ten seconds: one in uninterruptible sleep ends when it wakes.
+func waitForEnd(_ process: CInt) {
+  var ended = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+  _ = try? Errno.retrying { poll(&ended, 1, 10_000) }
+}

@@ -52,6 +52,9 @@ struct ProbeSet {
     return due
   }
 
+  /// They do not run now after all.
+  mutating func postpone(_ indexes: [Int], until time: Int64) { for index in indexes { all[index].nextAt = time } }
+
   mutating func take(_ outcome: Job.Outcome, of index: Int, now: Int64, _ state: inout SupervisedState) -> Change {
     let probe = all[index].probe
     var change = Change()

@@ -127,7 +127,7 @@ final class Supervisor {
     let usesTerminal = bundle.config.process?.terminal == true
     let streams = try Streams(terminal: usesTerminal, hasInput: supervision.stdin != .none)
     var start = ContainerStart(root: context.root, id: supervision.id, log: context.log)
-    start.replacesDead = true
+    start.replacesOrphan = true
     let (container, launched) = try start.run(bundle) { request in
       request.diesWithParent = true
       if usesTerminal { request.terminal = .caller }
@@ -183,8 +183,9 @@ final class Supervisor {
       wait(inputBuffer.isEmpty ? nil : streams?.input?.number, POLLOUT)
       let attached = clients
       for client in attached {
-        let stalls = client.takesStdin && inputBuffer.count > 64 << 10
-        wait(client.socket.number, (stalls ? 0 : POLLIN) | (client.hasOutput ? POLLOUT : 0))
+        // One that stalls is left out as a whole: its hanging up would be reported again and again.
+        let events = (stalls(client) ? 0 : POLLIN) | (client.hasOutput ? POLLOUT : 0)
+        wait(events == 0 ? nil : client.socket.number, events)
       }
       let working = jobs
       for job in working {
@@ -207,7 +208,8 @@ final class Supervisor {
       if isReady(6) { writeInput() }
       for (index, client) in attached.enumerated() where isReady(7 + index) {
         client.flush()
-        while let request = client.receive() { answer(request, client) }
+        // What the program does not read stays in the client's socket, and the client waits.
+        while !stalls(client), let request = client.receive() { answer(request, client) }
       }
       removeGoneClients()
       for (index, job) in working.enumerated() {
@@ -223,11 +225,14 @@ final class Supervisor {
   /// Until the next thing that has a time.
   private func milliseconds() -> CInt {
     var next = [restartAt, killAt].compactMap { $0 } + jobs.map(\.deadline)
-    if restartAt == nil, let probe = probes.next { next.append(probe) }
+    // While it stops, and between two runs, nothing is asked: a time that has passed must not keep the loop turning.
+    if asksProbes, let probe = probes.next { next.append(probe) }
     guard let first = next.min() else { return -1 }
     let rest = first - Timestamp.monotonic()
     return rest <= 0 ? 0 : CInt(min(rest / 1_000_000 + 1, 3_600_000))
   }
+
+  private var asksProbes: Bool { process != nil && !isStopping }
 
   private func checkTime() {
     let now = Timestamp.monotonic()
@@ -240,8 +245,12 @@ final class Supervisor {
       self.restartAt = nil
       startAgain()
     }
-    guard process != nil, !isStopping else { return }
-    for index in probes.due(now) {
+    guard asksProbes else { return }
+    let due = probes.due(now)
+    guard !due.isEmpty else { return }
+    // A process that begins in a frozen cgroup would never say that it runs.
+    guard container?.cgroup?.isFrozen != true else { return probes.postpone(due, until: now + 1_000_000_000) }
+    for index in due {
       let probe = probes.all[index].probe
       run(probe.action, as: .probe(index), timeout: probe.timeout)
     }
@@ -273,6 +282,8 @@ final class Supervisor {
     case .kill(let number): signal(number)
     }
   }
+
+  private func stalls(_ client: Client) -> Bool { client.takesStdin && inputBuffer.count > 64 << 10 }
 
   private func removeGoneClients() {
     for client in clients where client.isGone && client.takesStdin { inputEnded() }

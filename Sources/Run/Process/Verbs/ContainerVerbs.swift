@@ -95,12 +95,6 @@ extension VerbContext {
     }
   }
 
-  /// At most ten seconds: a process in uninterruptible sleep ends when it wakes.
-  private func waitForEnd(_ process: CInt) {
-    var ended = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
-    _ = try? Errno.retrying { poll(&ended, 1, 10_000) }
-  }
-
   func freeze(_ words: ArraySlice<String>, _ frozen: Bool) throws -> Int32 {
     let verb = frozen ? "pause" : "resume"
     let id = try Arguments(words, [], command: verb).id(verb)

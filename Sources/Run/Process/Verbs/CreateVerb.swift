@@ -15,7 +15,7 @@ struct CreateVerb {
       .option("bundle", "b"), .option("console-socket"), .option("pid-file"), .flag("no-pivot"), .flag("no-new-keyring"),
       .option("preserve-fds"),
     ]
-    if runs { flags += [.flag("detach", "d"), .flag("keep"), .flag("no-subreaper")] }
+    if runs { flags += [.flag("detach", "d"), .flag("keep"), .flag("no-subreaper"), .flag("die-with-parent")] }
     let verb = runs ? "run" : "create"
     arguments = try Arguments(words, flags, command: verb)
     id = try arguments.id(verb)
@@ -43,6 +43,10 @@ struct CreateVerb {
   /// Starts it at once, and stays with it unless it is to be left alone.
   func run() throws -> Int32 {
     try context.protectProgram()
+    // A build that is killed leaves no step behind.
+    if arguments.has("die-with-parent") {
+      try attempt("die with the parent") { () throws(Errno) in try Privileges.setParentDeathSignal(SIGKILL) }
+    }
     let bundle = try Bundle(FilePath(arguments["bundle"] ?? "."))
     let detached = arguments.has("detach")
     if detached, bundle.config.process?.terminal == true, arguments["console-socket"] == nil {
@@ -76,8 +80,7 @@ struct CreateVerb {
   }
 
   private func start(_ bundle: Bundle, _ configure: (inout LaunchRequest) throws -> Void) throws -> (Container, LaunchedProcess) {
-    var start = ContainerStart(root: context.root, id: id, log: context.log)
-    start.replacesDead = false
+    let start = ContainerStart(root: context.root, id: id, log: context.log)
     let preserved = try arguments.number("preserve-fds") ?? 0
     return try start.run(bundle) { request in
       request.preserved = preserved

@@ -79,7 +79,7 @@ public enum RuntimeProgram {
 
       create [-b BUNDLE] [--console-socket PATH] [--pid-file FILE] [--no-new-keyring] [--preserve-fds N] ID
       start ID
-      run [-b BUNDLE] [-d] [--keep] [--console-socket PATH] [--pid-file FILE] [--preserve-fds N] ID
+      run [-b BUNDLE] [-d] [--keep] [--die-with-parent] [--console-socket PATH] [--pid-file FILE] [--preserve-fds N] ID
       exec [--process FILE | [-t] [-e NAME=VALUE] [--cwd DIR] [-u UID[:GID]] ...] [-d] [--console-socket PATH] ID [COMMAND...]
       state ID
       kill [-a] ID [SIGNAL]
