@@ -27,7 +27,8 @@ public enum NetworkNamespace {
     }
   }
 
-  private static func bringLoopbackUp() throws(Errno) {
+  /// In the calling process's own namespace.
+  public static func bringLoopbackUp() throws(Errno) {
     let probe = OwnedDescriptor(try Errno.check(socket(AF_INET, CInt(SOCK_DGRAM.rawValue) | O_CLOEXEC, 0)))
     // struct ifreq: 16 bytes of name, then the flags
     var request = [UInt8](repeating: 0, count: 40)

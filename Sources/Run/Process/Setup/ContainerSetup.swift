@@ -69,6 +69,10 @@ struct ContainerSetup {
         try Namespaces.join(file.number, Names.namespace(kind))
       }
     }
+    if bundle.makes(.network) {
+      // As runc does: programs talk to themselves in a network without any other interface.
+      try attempt("bring the loopback interface up") { () throws(Errno) in try NetworkNamespace.bringLoopbackUp() }
+    }
     // A session of its own: no terminal of the caller's, no signals of its process group.
     try attempt("begin a session") { () throws(Errno) in try Errno.check(setsid()) }
     if request.newKeyring {

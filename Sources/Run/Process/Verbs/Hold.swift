@@ -8,6 +8,7 @@ struct Hold {
   private let pidFile: FilePath
   private let hostname: String?
   private let network: String?
+  private let isHostNetwork: Bool
 
   init(_ words: ArraySlice<String>) throws {
     let arguments = try Arguments(
@@ -24,8 +25,6 @@ struct Hold {
     isHostNetwork = arguments.has("host-network")
   }
 
-  private let isHostNetwork: Bool
-
   /// Returns when the process is there.
   func run() throws -> Int32 {
     if let network {
@@ -40,7 +39,7 @@ struct Hold {
     let outcome = try attempt("make the process and its namespaces") { () throws(Errno) in try Cloning.clone(kinds) }
     switch outcome {
     case .child:
-      do { try prepare() } catch { ContainerSetup.report(error, theirs) }
+      do { try prepare(makesNetwork: kinds.contains(.network)) } catch { ContainerSetup.report(error, theirs) }
       try theirs.send(.ready)
       theirs.file.close()
       ours.file.close()
@@ -61,7 +60,10 @@ struct Hold {
     }
   }
 
-  private func prepare() throws {
+  private func prepare(makesNetwork: Bool) throws {
+    if makesNetwork {
+      try attempt("bring the loopback interface up") { () throws(Errno) in try NetworkNamespace.bringLoopbackUp() }
+    }
     try attempt("begin a session") { () throws(Errno) in try Errno.check(setsid()) }
     if let hostname {
       try attempt("set the host name \(hostname)") { () throws(Errno) in
