@@ -56,7 +56,7 @@ public enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
     case .unsupported(let what, let reason): "\(what) is not supported: \(reason)"
     case .usage(let message): message
     case .invalidID(let id):
-      "\"\(id)\" is not a container ID: letters, digits, and after the first character also _ . + -, at most 1024 of them"
+      "\"\(id)\" is not a container ID: letters, digits, and after the first character also _ . + -, at most 255 of them"
     case .noSuchContainer(let id): "container \"\(id)\" does not exist"
     case .containerExists(let id): "container with given ID \"\(id)\" already exists"
     case .wrongStatus(let id, let status, let doing): "cannot \(doing) container \"\(id)\": it is \(status.rawValue)"

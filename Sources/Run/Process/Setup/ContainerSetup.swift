@@ -34,7 +34,7 @@ struct ContainerSetup {
       try Mounts.propagate("/", .slave, recursive: true)
     }
     let tree = RootTree(root: try attachRoot())
-    var mounts = MountSetup(bundle, tree, preparation.trees, request.cgroups)
+    var mounts = MountSetup(bundle, tree, preparation.trees, request.cgroups, own: request.cgroup)
     try mounts.run()
     if !mounts.bindsDevices { try DeviceSetup(bundle: bundle, tree: tree).run() }
     if bundle.config.hooks?.prestart?.isEmpty == false || bundle.config.hooks?.createRuntime?.isEmpty == false {
@@ -62,7 +62,7 @@ struct ContainerSetup {
       try channel.waitToProceed()
       try IdentityChange.becomeRootOfNamespace()
     } else if let score = bundle.config.process?.oomScoreAdj {
-      try OutOfMemoryScore.set(score, of: getpid()) { try channel.send(.warning($0)) }
+      try OutOfMemoryScore.set(score, of: nil) { try channel.send(.warning($0)) }
     }
     for (kind, file) in preparation.joined where kind != .user && kind != .pid {
       try attempt("join the \(kind.rawValue) namespace") { () throws(Errno) in

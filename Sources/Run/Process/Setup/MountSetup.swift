@@ -10,6 +10,8 @@ struct MountSetup {
   let tree: RootTree
   let trees: [Int: OpenFile]
   let cgroups: CgroupTree?
+  /// The container's.
+  let own: Cgroup?
   /// Mounts that are read-only only after they have been filled with devices.
   private var closedLater: [OpenFile] = []
   /// The devpts instance, for the console.
@@ -17,11 +19,12 @@ struct MountSetup {
   /// /dev comes from the host: nothing is made in it.
   private(set) var bindsDevices = false
 
-  init(_ bundle: Bundle, _ tree: RootTree, _ trees: [Int: OpenFile], _ cgroups: CgroupTree?) {
+  init(_ bundle: Bundle, _ tree: RootTree, _ trees: [Int: OpenFile], _ cgroups: CgroupTree?, own: Cgroup?) {
     self.bundle = bundle
     self.tree = tree
     self.trees = trees
     self.cgroups = cgroups
+    self.own = own
   }
 
   mutating func run() throws {
@@ -122,8 +125,7 @@ struct MountSetup {
       if let made = try? make("cgroup2", mount, plain) { return made }
     }
     // Mounting it anew in the first cgroup namespace would change the options of the host's mount.
-    let own = bundle.namespace(.cgroup) == nil ? nil : cgroups.cgroup(of: getpid())
-    let path = own?.path ?? cgroups.mount
+    let path = (bundle.namespace(.cgroup) == nil ? nil : own?.path) ?? cgroups.mount
     return try attempt("bind \(path) on \(mount.destination)", .mount) { () throws(Errno) in
       let tree = try Mounts.copy(workingDirectory, path.string, recursive: false)
       try Mounts.change(tree.number, set: options.set)

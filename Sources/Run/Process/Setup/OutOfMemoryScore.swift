@@ -5,8 +5,10 @@ import SystemPackage
 
 /// How ready the kernel is to end a process when memory runs out. (proc(5), oom_score_adj)
 enum OutOfMemoryScore {
-  static func set(_ score: Int, of pid: pid_t, warn: (String) throws -> Void) throws {
-    let path = "/proc/\(pid)/oom_score_adj"
+  /// - Parameter pid: in the PID namespace that /proc shows; nil is the calling process, whose own idea of its number is
+  ///   another one in a new PID namespace.
+  static func set(_ score: Int, of pid: pid_t?, warn: (String) throws -> Void) throws {
+    let path = "/proc/\(pid.map { "\($0)" } ?? "self")/oom_score_adj"
     do throws(Errno) {
       let file = try openat2(workingDirectory, path, flags: O_RDWR)
       let now = try readAll(file.number, limit: 32)
