@@ -18,6 +18,7 @@ struct KubeFlowTests {
       template:
         metadata: {labels: {app: web}}
         spec:
+          terminationGracePeriodSeconds: 1
           initContainers:
           - name: prepare
             image: base:1

@@ -70,6 +70,44 @@ struct RegistryFlowTests {
       """)
   }
 
+  @Test(.enabled(if: Host.hasBoto3, "needs Python's boto3"))
+  func boto3PagesThroughRepositoriesAndImages() throws {
+    let machine = try Machine()
+    try machine.importBusybox()
+    try machine.write(
+      "ecr.py",
+      """
+      import base64, boto3, os
+      ecr = boto3.client('ecr', region_name='us-east-1', endpoint_url='https://' + os.environ['HOST'])
+      for name in ('team/app', 'team/b', 'team/c'): ecr.create_repository(repositoryName=name)
+      token = ecr.get_authorization_token()['authorizationData'][0]
+      user, password = base64.b64decode(token['authorizationToken']).decode().split(':', 1)
+      assert user == 'AWS'
+      open('password', 'w').write(password)
+      pages = list(ecr.get_paginator('describe_repositories').paginate(PaginationConfig={'PageSize': 2}))
+      assert len(pages) == 2 and sum(len(p['repositories']) for p in pages) == 3, pages
+      try:
+          ecr.describe_images(repositoryName='team/none')
+          raise SystemExit('a repository that is not there was described')
+      except ecr.exceptions.RepositoryNotFoundException:
+          pass
+      """)
+    try machine.succeed(
+      """
+      \(Self.serve)
+      eval "$(clipper registry key create --format env)"
+      python3 ecr.py
+      clipper login --username AWS --password-stdin $HOST < password
+      clipper push base:1 $HOST/team/app:1
+      python3 -c "
+      import boto3, os
+      ecr = boto3.client('ecr', region_name='us-east-1', endpoint_url='https://' + os.environ['HOST'])
+      assert ecr.list_images(repositoryName='team/app')['imageIds'][0]['imageTag'] == '1'
+      ecr.batch_delete_image(repositoryName='team/app', imageIds=[{'imageTag': '1'}])
+      assert ecr.list_images(repositoryName='team/app')['imageIds'] == []"
+      """)
+  }
+
   @Test func anOccupiedPortIsNamed() throws {
     let machine = try Machine()
     let output = try machine.run(

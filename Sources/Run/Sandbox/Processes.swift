@@ -45,6 +45,8 @@ public enum HoldProcess {
       throw SupervisionError.system(operation: "open", path: "/dev/null", error)
     }
     spawn.descriptors = [(null.number, 0), (null.number, 1)] + (namespace.map { [($0, CInt(3))] } ?? [])
+    let kept = (namespace == nil ? 0 : 1) + held.count
+    if kept > 0 { spawn.arguments += ["--preserve-fds", "\(kept)"] }
     // The next numbers after those named above, 2 among them.
     for descriptor in held { spawn.descriptors.append((descriptor, CInt(1 + spawn.descriptors.count))) }
     let launcher: Int32

@@ -9,10 +9,12 @@ struct Hold {
   private let hostname: String?
   private let network: String?
   private let isHostNetwork: Bool
+  /// Descriptors from 3 on that it keeps open.
+  private let preserved: Int32
 
   init(_ words: ArraySlice<String>) throws {
     let arguments = try Arguments(
-      words, [.option("pid-file"), .option("hostname"), .option("netns"), .flag("host-network")], command: "hold")
+      words, [.option("pid-file"), .option("hostname"), .option("netns"), .flag("host-network"), .option("preserve-fds")], command: "hold")
     guard let path = arguments["pid-file"], arguments.operands.isEmpty else {
       throw RuntimeError.usage("hold: write hold --pid-file FILE [--hostname NAME] [--netns PATH | --host-network]")
     }
@@ -23,6 +25,7 @@ struct Hold {
     hostname = arguments["hostname"]
     network = arguments["netns"]
     isHostNetwork = arguments.has("host-network")
+    preserved = try arguments.number("preserve-fds") ?? 0
   }
 
   /// Returns when the process is there.
@@ -41,8 +44,8 @@ struct Hold {
     case .child:
       do { try prepare(makesNetwork: kinds.contains(.network)) } catch { ContainerSetup.report(error, theirs) }
       try theirs.send(.ready)
-      theirs.file.close()
-      ours.file.close()
+      // What else the caller had open would live as long as the pod.
+      _ = try? Execution.close(from: 3 + preserved)
       stay()
     case .parent(let pid):
       theirs.file.close()
