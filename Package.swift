@@ -150,6 +150,12 @@ let package = Package(
       swiftSettings: settings, linkerSettings: linking),
 
     // Tests mirror the modules.
+    .testTarget(
+      name: "BuildSolverTests",
+      dependencies: [
+        "BuildSolver", "BuildGraph", "DockerfileSyntax", "ImageSpec", "Content", "Snapshots", "Layers", "RegistryClient", "Kernel",
+        system,
+      ], path: "Tests/BuildSolverTests", swiftSettings: common),
     tests("DistributionSpec", ["DistributionSpec", "ImageSpec"]),
     tests("Kernel", ["Kernel", system]),
     tests("Layers", ["Layers", "ImageSpec", "Kernel", system]),

@@ -90,7 +90,10 @@ public struct Cgroup: Hashable, Sendable {
   /// Ends all processes here and below at once. (cgroup.kill, Linux 5.14)
   public func kill() throws(CgroupError) {
     do { try write("1", to: path.appending("cgroup.kill")) } catch {
-      guard case .file(_, _, .noSuchFileOrDirectory) = error else { throw error }
+      guard case .file(_, _, let reason) = error else { throw error }
+      // Who waited for the container has removed it in between.
+      if reason == Errno(rawValue: ENODEV) { return }
+      guard reason == .noSuchFileOrDirectory else { throw error }
       // Linux before 5.14: nobody can fork away from a signal while frozen.
       try? freeze(true)
       for pid in processes() { Glibc.kill(pid, SIGKILL) }

@@ -58,8 +58,8 @@ struct RunStep: Sendable {
     var spawn = Spawn(
       environment.runtime,
       [
-        "--root", environment.runtimeRoot.string, "--log", logFile.string, "--log-format", "json", "run", "--bundle",
-        directory.path.string, directory.id,
+        "--root", environment.runtimeRoot.string, "--log", logFile.string, "--log-format", "json", "run", "--die-with-parent",
+        "--bundle", directory.path.string, directory.id,
       ])
     if let connection { spawn.descriptors = [(connection.namespace, StepBundle.networkDescriptor)] }
     var tail = OutputTail()
