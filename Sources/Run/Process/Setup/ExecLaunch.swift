@@ -97,6 +97,7 @@ private struct ExecSetup {
   func run() -> Never {
     do {
       Signals.reset()
+      try setProcessors(request.process.execCPUAffinity?.initial)
       try enter()
       // Its place in the PID namespace is given by the fork; its parent is the runtime, which waits for it.
       let outcome = try attempt("make the process") { () throws(Errno) in try Cloning.clone(sibling: true) }
@@ -112,9 +113,15 @@ private struct ExecSetup {
     }
   }
 
+  /// (runtime-spec, config.md, process.execCPUAffinity)
+  private func setProcessors(_ list: String?) throws {
+    guard let list, !list.isEmpty, let processors = Names.list(list) else { return }
+    try attempt("run on the CPUs \(list)", .resources) { () throws(Errno) in try Scheduling.setAffinity(processors) }
+  }
+
   private func enter() throws {
     var kinds: NamespaceSet = []
-    for namespace in request.bundle.config.linux?.namespaces ?? [] where namespace.type != .time {
+    for namespace in request.bundle.config.linux?.namespaces ?? [] {
       kinds.insert(Names.namespace(namespace.type))
     }
     try attempt("join the namespaces of container \(request.container.id)") { () throws(Errno) in
@@ -144,6 +151,7 @@ private struct ExecSetup {
     }
     try IdentityChange.setStreams(request.streams, console, request.process.user)
     try SecurityLabels.set(request.process)
+    try setProcessors(request.process.execCPUAffinity?.final)
     var setup = ProcessSetup(
       process: request.process, seccomp: seccomp, ownProgram: ownProgram, usesInit: false, preserved: request.preserved,
       diesWithParent: request.diesWithParent)

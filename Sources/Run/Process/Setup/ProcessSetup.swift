@@ -87,6 +87,9 @@ struct ProcessSetup {
   }
 
   private mutating func completeEnvironment() {
+    // Of several values the last one holds; getenv(3) of the program would find the first.
+    var seen: Set<Substring> = []
+    environment = Array(environment.reversed().filter { seen.insert($0.prefix { $0 != "=" }).inserted }.reversed())
     if !environment.contains(where: { $0.hasPrefix("HOME=") }) {
       environment.append("HOME=\(Program.home(of: process.user.uid) ?? "/")")
     }

@@ -113,9 +113,7 @@ struct ExecVerb {
       return number
     }
     if !groups.isEmpty { process.user.additionalGids = (process.user.additionalGids ?? []) + groups }
-    guard process.cwd.hasPrefix("/") else {
-      throw RuntimeError.configuration(property: "process.cwd", problem: "is \"\(process.cwd)\", which is not absolute")
-    }
+    try BundleCheck.check(process)
     return process
   }
 }

@@ -27,8 +27,12 @@ public enum RuntimeProgram {
       arguments.dropFirst(),
       [
         .option("root"), .option("log"), .option("log-format"), .flag("debug"), .flag("version", "v"), .flag("help", "h"),
-        .flag("systemd-cgroup"), .option("rootless"),
+        .flag("systemd-cgroup"),
       ], command: "clipper-runtime", operandsEndFlags: true)
+    if global.has("systemd-cgroup") {
+      throw RuntimeError.unsupported(
+        "--systemd-cgroup", reason: "systemd is not asked for cgroups; let the caller manage them by cgroupfs")
+    }
     log.path = global["log"]
     log.debugging = global.has("debug")
     switch global["log-format"] {
