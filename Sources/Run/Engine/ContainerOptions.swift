@@ -22,6 +22,8 @@ public struct ContainerOptions: Sendable, Codable {
   public var annotations: [String: String] = [:]
 
   public var terminal = false
+  /// Of the terminal that starts it: the container's has this size before its program looks.
+  public var terminalSize: ConsoleSize?
   public var openStdin = false
   public var detach = false
   public var autoRemove = false
@@ -37,6 +39,8 @@ public struct ContainerOptions: Sendable, Codable {
   public var networkAliases: [String] = []
   public var ports: [PortMapping] = []
   public var publishAll = false
+  /// `80/tcp`, beside the image's.
+  public var exposedPorts: [String] = []
   /// `name:address`.
   public var extraHosts: [String] = []
   public var dns: [String] = []

@@ -142,12 +142,15 @@ public struct SupervisedContainer: Sendable {
 
   /// Asks for an orderly stop, and waits until the container has ended. One that has is fine.
   ///
-  /// - Parameter timeout: seconds until SIGKILL; nil takes the container's own, -1 waits for ever.
-  public func stop(timeout: Int? = nil) throws {
+  /// - Parameters:
+  ///   - timeout: seconds until SIGKILL; nil takes the container's own, -1 waits for ever.
+  ///   - signal: nil takes the container's own.
+  public func stop(timeout: Int? = nil, signal: Int32? = nil) throws {
     let attachment: Attachment
     do { attachment = try attach() } catch SupervisionError.notRunning { return }
     let seconds = timeout.map { UInt32(bitPattern: Int32(clamping: $0)) &- ($0 == -1 ? 1 : 0) } ?? .max
-    try attachment.send(.stop, withUnsafeBytes(of: seconds.bigEndian) { Array($0) })
+    let body = withUnsafeBytes(of: seconds.bigEndian) { Array($0) } + (signal.map { [UInt8(truncatingIfNeeded: $0)] } ?? [])
+    try attachment.send(.stop, body)
     try attachment.drain()
   }
 

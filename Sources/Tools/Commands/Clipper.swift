@@ -20,13 +20,22 @@ public struct Clipper: ParsableCommand {
   public init() {}
 
   private static let frequent: [any ParsableCommand.Type] = [
+    RunCommand.self, CreateCommand.self, StartCommand.self, StopCommand.self, RestartCommand.self, KillCommand.self,
+    RemoveCommand.self, PsCommand.self, LogsCommand.self, ExecCommand.self, AttachCommand.self, WaitCommand.self,
+    InspectCommand.self, TopCommand.self, StatsCommand.self, CopyCommand.self, RenameCommand.self, PortCommand.self,
+    PauseCommand.self, UnpauseCommand.self,
     BuildCommand.self, ImagesCommand.self, TagCommand.self, RmiCommand.self, HistoryCommand.self, SaveCommand.self, LoadCommand.self,
     ImportCommand.self, LoginCommand.self, LogoutCommand.self, PullCommand.self, PushCommand.self, SearchCommand.self,
     CheckCommand.self, DfCommand.self, PruneCommand.self, VersionCommand.self,
   ]
 
   private static let groups = [
-    CommandGroup(name: "By noun", subcommands: [ImageCommand.self, RegistryCommand.self, KubeCommand.self, SystemCommand.self])
+    CommandGroup(
+      name: "By noun",
+      subcommands: [
+        ContainerCommand.self, ImageCommand.self, NetworkCommand.self, VolumeCommand.self, RegistryCommand.self,
+        KubeCommand.self, SystemCommand.self,
+      ])
   ]
 
   /// Runs the program and ends it with docker's statuses.
@@ -38,6 +47,14 @@ public struct Clipper: ParsableCommand {
     let command: any ParsableCommand
     do {
       let rest = try takeGlobalOptions(arguments)
+      if let direct = DirectCommand(rest) {
+        do {
+          try direct.run()
+          return 0
+        } catch {
+          return report(error)
+        }
+      }
       // docker without a command shows its help, on standard output.
       command = try parseAsRoot(rest)
     } catch {
@@ -81,11 +98,16 @@ public struct Clipper: ParsableCommand {
 
   /// The one place where a command that is asynchronous meets the thread that waits for it.
   private static func runAsync(_ command: any AsyncParsableCommand) throws {
+    let running = Running(command)
+    try waiting { try await running.run() }
+  }
+
+  /// Waits for what only an asynchronous function can do.
+  static func waiting(for body: @escaping @Sendable () async throws -> Void) throws {
     let done = DispatchSemaphore(value: 0)
     let failure = Mutex<(any Error)?>(nil)
-    let running = Running(command)
     Task.detached {
-      do { try await running.run() } catch { failure.withLock { $0 = error } }
+      do { try await body() } catch { failure.withLock { $0 = error } }
       done.signal()
     }
     done.wait()

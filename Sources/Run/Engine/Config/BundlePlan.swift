@@ -49,6 +49,7 @@ struct BundlePlan {
       terminal: options.terminal ? true : nil, capabilities: LinuxCapabilities(allowing: capabilities))
     if !options.ulimits.isEmpty { process.rlimits = try options.ulimits.map { try $0.limit() } }
     if options.noNewPrivileges { process.noNewPrivileges = true }
+    if options.terminal { process.consoleSize = options.terminalSize }
     process.oomScoreAdj = options.resources.oomScoreAdjustment
     return process
   }

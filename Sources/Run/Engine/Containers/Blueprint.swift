@@ -53,7 +53,7 @@ extension Engine {
         home: user.home ?? (user.userID == 0 ? "/root" : "/")),
       workingDirectory: workingDirectory, user: userText, hostname: hostname,
       labels: (defaults.labels ?? [:]).merging(options.labels) { $1 },
-      exposedPorts: (defaults.exposedPorts ?? [:]).keys.sorted(),
+      exposedPorts: Set((defaults.exposedPorts ?? [:]).keys).union(options.exposedPorts).sorted(),
       stopSignal: try SignalName.number(options.stopSignal ?? defaults.stopSignal ?? "TERM"),
       stopTimeout: options.stopTimeout ?? 10, healthcheck: Self.healthcheck(options, defaults))
     let volumes = try resolveMounts(of: &record, image: defaults, snapshot, layers)

@@ -4,6 +4,8 @@ internal import SystemPackage
 
 /// What a running container uses.
 public struct ContainerStatistics: Sendable, Hashable {
+  public init() {}
+
   /// Nanoseconds on processors since its start.
   public var processorTime: Int64 = 0
   /// Bytes, without what the kernel can give back at once.
@@ -20,6 +22,9 @@ public struct ContainerStatistics: Sendable, Hashable {
 }
 
 extension Engine {
+  /// Bytes on disk of what a container has changed in its root.
+  public func changedBytes(of container: Container) -> Int64 { diskUsage(of: directory(of: container.id).appending("upper")) }
+
   /// From its cgroup; where the host has no cgroup v2 for it, summed over its processes.
   public func statistics(of nameOrID: String) throws -> ContainerStatistics {
     let container = try container(nameOrID)

@@ -8,12 +8,14 @@ import SystemPackage
 extension Engine {
   /// Stops a container: its stop signal, and SIGKILL after the timeout. One that does not run is left as it is.
   ///
-  /// - Parameter timeout: seconds; nil takes the container's own, -1 waits for ever.
-  public func stop(_ nameOrID: String, timeout: Int? = nil) throws {
+  /// - Parameters:
+  ///   - timeout: seconds; nil takes the container's own, -1 waits for ever.
+  ///   - signal: nil takes the container's own.
+  public func stop(_ nameOrID: String, timeout: Int? = nil, signal: Int32? = nil) throws {
     let container = try container(nameOrID)
     guard container.isRunning else { return }
     if container.state.status == .paused { try unpause(container.id) }
-    try SupervisedContainer(directory: runDirectory(of: container.id)).stop(timeout: timeout)
+    try SupervisedContainer(directory: runDirectory(of: container.id)).stop(timeout: timeout, signal: signal)
     // Here and not only by the supervisor: afterwards its ports and its name are free.
     waitForSupervisor(of: container.id)
     try cleanup(container.id)

@@ -9,8 +9,8 @@ final class Client {
     case resize(rows: UInt16, columns: UInt16)
     case closeStdin
     case hello(stdin: Bool, stdout: Bool, stderr: Bool)
-    /// nil: the container's own timeout; -1: for ever.
-    case stop(seconds: Int?)
+    /// nil: the container's own timeout and signal; -1 seconds: for ever.
+    case stop(seconds: Int?, signal: CInt?)
     case cleansUp
     case rotateLog
     case kill(CInt)
@@ -109,11 +109,12 @@ final class Client {
       struct Hello: Decodable { var stdin: Bool?, stdout: Bool?, stderr: Bool? }
       guard let hello = try? JSONText.decode(Hello.self, bytes, name: "hello") else { return nil }
       return .hello(stdin: hello.stdin ?? false, stdout: hello.stdout ?? false, stderr: hello.stderr ?? false)
-    case 0x04 where bytes.count == 4:
+    case 0x04 where bytes.count == 4 || bytes.count == 5 && (1...64).contains(bytes[4]):
+      let signal = bytes.count == 5 ? CInt(bytes[4]) : nil
       switch number(0..<4) {
-      case .max: return .stop(seconds: nil)
-      case .max - 1: return .stop(seconds: -1)
-      case let seconds: return .stop(seconds: Int(seconds))
+      case .max: return .stop(seconds: nil, signal: signal)
+      case .max - 1: return .stop(seconds: -1, signal: signal)
+      case let seconds: return .stop(seconds: Int(seconds), signal: signal)
       }
     case 0x05: return .cleansUp
     case 0x06: return .rotateLog

@@ -14,7 +14,7 @@ import SystemPackage
 /// Everything that it holds ends with it: the lock, the ports, the namespaces, and the container, whose first process is
 /// its child and gets SIGKILL from the kernel when it goes.
 final class Supervisor {
-  private let supervision: Supervision
+  private var supervision: Supervision
   private let context: VerbContext
   private var state = SupervisedState(status: .created, supervisor: 0)
   private var directory: OpenFile?
@@ -276,7 +276,7 @@ final class Supervisor {
     case .closeStdin: if client.takesStdin { inputEnded() }
     case .resize(let rows, let columns):
       if let terminal = streams?.terminal { try? Terminals.setSize(terminal.number, rows: rows, columns: columns) }
-    case .stop(let seconds): stop(seconds: seconds)
+    case .stop(let seconds, let signal): stop(seconds: seconds, signal: signal)
     case .cleansUp: client.cleansUp = true
     case .rotateLog: log?.reopen()
     case .kill(let number): signal(number)
@@ -380,10 +380,13 @@ final class Supervisor {
     if bundle?.makes(.pid) != true { try? container?.cgroup?.kill() }
   }
 
-  /// - Parameter seconds: nil: the container's own; -1: for ever.
-  private func stop(seconds: Int?) {
+  /// - Parameters:
+  ///   - seconds: nil: the container's own; -1: for ever.
+  ///   - signal: nil: the container's own.
+  private func stop(seconds: Int?, signal: CInt? = nil) {
     isStoppedByHand = true
     guard process != nil else { finish(code: state.exitCode ?? 0, oom: state.oomKilled) }
+    if let signal { supervision.stop.signal = signal }
     terminate(seconds: seconds ?? supervision.stop.timeout)
   }
 

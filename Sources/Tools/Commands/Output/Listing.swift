@@ -190,8 +190,8 @@ func printOutput(_ text: String) {
 }
 
 /// Writes a line to standard error.
-func printError(_ text: String) {
-  write(text + "\n", to: STDERR_FILENO)
+func printError(_ text: String, end: String = "\n") {
+  write(text + end, to: STDERR_FILENO)
 }
 
 private func write(_ text: String, to descriptor: CInt) {

@@ -26,16 +26,25 @@ final class TransferDisplay: Sendable {
     var notice: String?
   }
 
+  /// Where it shows: standard error where standard output is somebody else's.
+  enum Output: Sendable { case standardOutput, standardError }
+
   private let direction: Direction
+  private let output: Output
   private let isTerminal: Bool
   private let state = Mutex(State())
 
   /// Between two drawings that show nothing but more bytes.
   private static let pause: Duration = .milliseconds(80)
 
-  init(_ direction: Direction) {
+  init(_ direction: Direction, output: Output = .standardOutput) {
     self.direction = direction
-    isTerminal = Terminal.outputIsTerminal
+    self.output = output
+    isTerminal = output == .standardOutput ? Terminal.outputIsTerminal : Terminal.errorIsTerminal
+  }
+
+  private func show(_ text: String) {
+    if output == .standardOutput { printOutput(text) } else { printError(text, end: "") }
   }
 
   var progress: TransferProgress { { self.take($0) } }
@@ -84,7 +93,7 @@ final class TransferDisplay: Sendable {
     if isTerminal {
       draw(&state)
     } else {
-      printOutput("\(descriptor.digest.short): \(direction == .pull ? "Pulling fs layer" : "Preparing")\n")
+      show("\(descriptor.digest.short): \(direction == .pull ? "Pulling fs layer" : "Preparing")\n")
     }
   }
 
@@ -107,14 +116,14 @@ final class TransferDisplay: Sendable {
       if isQuiet, let last = state.lastDrawing, now - last < Self.pause { return }
       draw(&state)
     } else if !isQuiet, !wasOver {
-      printOutput("\(digest.short): \(state.lines[index].status)\n")
+      show("\(digest.short): \(state.lines[index].status)\n")
     }
   }
 
   // MARK: Drawing
 
   private func draw(_ state: inout State) {
-    let (rows, columns) = Self.size()
+    let (rows, columns) = size()
     var shown = state.lines
     // What does not fit cannot be drawn over again: of many layers, those that still move are shown.
     let room = max(1, rows - 2)
@@ -128,7 +137,7 @@ final class TransferDisplay: Sendable {
     state.drawn = shown.count + (state.notice == nil ? 0 : 1)
     state.lastDrawing = .now
     state.notice = nil
-    printOutput(text)
+    show(text)
   }
 
   private static func render(_ line: Line, _ columns: Int) -> String {
@@ -143,9 +152,9 @@ final class TransferDisplay: Sendable {
     return "\(head) [\(bar)]  \(figures)"
   }
 
-  private static func size() -> (rows: Int, columns: Int) {
+  private func size() -> (rows: Int, columns: Int) {
     var size = winsize()
-    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return (24, 80) }
+    guard ioctl(output == .standardOutput ? STDOUT_FILENO : STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return (24, 80) }
     return (Int(size.ws_row > 0 ? size.ws_row : 24), Int(size.ws_col))
   }
 }
