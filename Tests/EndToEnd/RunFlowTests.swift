@@ -7,7 +7,7 @@ struct RunFlowTests {
     let machine = try Machine()
     try machine.importBusybox()
     #expect(try machine.run("clipper run --rm --network none base:1 sh -c 'exit 7'").status == 7)
-    #expect(try machine.run("clipper run --rm --network none base:1 sh -c 'kill -TERM $$'").status == 143)
+    #expect(try machine.run("clipper run --rm --init --network none base:1 sh -c 'kill -TERM $$'").status == 143)
     #expect(try machine.run("clipper run --rm --network none base:1 nosuchprogram").status == 127)
     #expect(try machine.run("clipper run --rm --network none base:1 /etc/passwd").status == 126)
     #expect(try machine.run("clipper run --rm --no-such-flag base:1 true").status == 125)
