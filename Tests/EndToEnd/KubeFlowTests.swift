@@ -44,7 +44,7 @@ struct KubeFlowTests {
     spec:
       selector: {app: web}
       type: NodePort
-      ports: [{port: 80, targetPort: http, nodePort: 30080}]
+      ports: [{port: 80, targetPort: http, nodePort: 30090}]
     """
 
   @Test func playsADeploymentBehindAServiceAndTakesItDownAgain() throws {
@@ -52,12 +52,12 @@ struct KubeFlowTests {
     try machine.importBusybox()
     try machine.write("web.yaml", Self.deployment)
     try machine.succeed("clipper kube check web.yaml && clipper kube play --wait web.yaml")
-    #expect(try machine.succeed("curl -s http://127.0.0.1:30080/").out == "served by the map\n")
-    let names = try machine.succeed("for i in 1 2 3 4 5 6 7 8; do curl -s http://127.0.0.1:30080/name; done | sort -u").out
+    #expect(try machine.succeed("curl -s http://127.0.0.1:30090/").out == "served by the map\n")
+    let names = try machine.succeed("for i in 1 2 3 4 5 6 7 8; do curl -s http://127.0.0.1:30090/name; done | sort -u").out
     #expect(names.split(separator: "\n").count == 2)
     try machine.succeed("clipper kube down web.yaml")
     #expect(try machine.succeed("clipper ps -aq").out == "")
-    #expect(try machine.run("curl -s -m 2 http://127.0.0.1:30080/").status != 0)
+    #expect(try machine.run("curl -s -m 2 http://127.0.0.1:30090/").status != 0)
   }
 
   @Test func anUnknownFieldIsNamedWithItsPathAndLine() throws {

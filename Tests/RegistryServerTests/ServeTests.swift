@@ -23,7 +23,7 @@ import Testing
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         try await registry.server.serve(
-          on: [ListenAddress(host: "127.0.0.1", port: 0)], tls: tls, grace: .seconds(60),
+          on: [ListenAddress(host: "127.0.0.1", port: 0)], tls: tls, grace: .seconds(1800),
           onReady: { ready.yield($0[0].port) },
           until: {
             var iterator = stop.makeAsyncIterator()
@@ -187,9 +187,8 @@ import Testing
     }
   }
 
-  @Test func stopsAlthoughAConnectionIsIdle() async throws {
+  @Test(.timeLimit(.minutes(10))) func stopsAlthoughAConnectionIsIdle() async throws {
     let registry = try TestRegistry()
-    let start = ContinuousClock.now
     let idle = Mutex<CInt>(-1)
     defer { close(idle.withLock { $0 }) }
     try await serving(registry) { port in
@@ -200,6 +199,5 @@ import Testing
       try writeAll(number, request)
       try await Task.sleep(for: .milliseconds(100))
     }
-    #expect(ContinuousClock.now - start < .seconds(40))
   }
 }

@@ -14,7 +14,7 @@ public final class Attachment: @unchecked Sendable {
   }
 
   enum Request: UInt8 {
-    case stdin = 0x00, resize = 0x01, closeStdin = 0x02, hello = 0x03, stop = 0x04, cleansUp = 0x05, rotateLog = 0x06
+    case stdin = 0x00, resize = 0x01, closeStdin = 0x02, hello = 0x03, stop = 0x04, rotateLog = 0x06
     case kill = 0x07
   }
 
@@ -92,9 +92,6 @@ public final class Attachment: @unchecked Sendable {
   public func resize(rows: UInt16, columns: UInt16) throws {
     try send(.resize, [UInt8(rows >> 8), UInt8(rows & 255), UInt8(columns >> 8), UInt8(columns & 255)])
   }
-
-  /// This client removes what the container leaves: the supervisor need not.
-  public func takeOverCleanup() throws { try send(.cleansUp, []) }
 
   public func kill(_ signal: Int32) throws { try send(.kill, [UInt8(truncatingIfNeeded: signal)]) }
 

@@ -11,6 +11,8 @@ public struct Supervision: Hashable, Sendable, Codable {
   public var heldDescriptors: [Int32]?
   /// One end of an AF_UNIX SOCK_SEQPACKET pair: a client that is attached from the first byte on.
   public var attachDescriptor: Int32?
+  /// That client removes what the container leaves, if it is there to hear of the end.
+  public var attachedCleansUp: Bool?
   public var stdin: StdinMode
   public var log: LogDestination
   public var restart: RestartPolicy

@@ -30,7 +30,7 @@ extension Engine {
 
   /// Makes a container and starts it, in as few steps as possible: its network is made while its image is looked up.
   ///
-  /// - Parameter attach: returns a client that gets everything from the first byte on.
+  /// - Parameter attach: returns a client that gets everything from the first byte on, and that calls `finish` at the end.
   /// - Throws: `StartFailure` where the program could not be started. Then the container stays, not started, unless it
   ///   is one to be removed.
   public func run(_ options: ContainerOptions, attach: Bool = false) throws -> (container: Container, attachment: Attachment?) {
@@ -68,7 +68,7 @@ extension Engine {
       discardFiles(of: id)
       throw error
     }
-    let attachment = try launch(id, name, blueprint.record, connection, attach: attach)
+    let attachment = try launch(id, name, blueprint.record, connection, attach: attach, cleansUp: attach)
     var state = ContainerState(status: .running)
     state.startedAt = started.description
     return (

@@ -58,13 +58,17 @@ extension Engine {
 
   /// Starts the supervisor of a container that is recorded as started. What fails is undone, a container that is to be
   /// removed with it.
+  ///
+  /// - Parameter cleansUp: the attached client will call `finish`.
   func launch(
-    _ id: String, _ name: String, _ record: ContainerRecord, _ connection: Connection?, attach: Bool
+    _ id: String, _ name: String, _ record: ContainerRecord, _ connection: Connection?, attach: Bool, cleansUp: Bool = false
   ) throws -> Attachment? {
     do {
       try writeHosts(id, record, connection)
+      var supervision = supervision(id, record)
+      if cleansUp { supervision.attachedCleansUp = true }
       let (_, attachment) = try SupervisedContainer.start(
-        supervision(id, record, attached: attach), runtime: locations.runtime, root: runtimeRoot,
+        supervision, runtime: locations.runtime, root: runtimeRoot,
         held: connection?.descriptors() ?? [], attached: attach)
       return attachment
     } catch {
@@ -130,7 +134,7 @@ extension Engine {
     return text.isEmpty || text.hasSuffix("\n") ? text : text + "\n"
   }
 
-  private func supervision(_ id: String, _ record: ContainerRecord, attached: Bool) -> Supervision {
+  private func supervision(_ id: String, _ record: ContainerRecord) -> Supervision {
     let options = record.options
     var log = LogDestination(driver: .none)
     if options.log.driver == .jsonFile {

@@ -47,7 +47,6 @@ struct RunCommand: ParsableCommand {
     let (container, attachment) = try engine.run(options, attach: true)
     try file?.write(container.id)
     guard let attachment else { throw Failure("container \(container.name) gave no connection", status: 125) }
-    try attachment.takeOverCleanup()
     var session = AttachedSession(attachment, keys: keys)
     session.isTerminal = options.terminal
     session.takesStdin = streams.stdin
