@@ -111,6 +111,9 @@ public struct Cgroup: Hashable, Sendable {
     throw .file(path, doing: frozen ? "freeze" : "thaw", .timedOut)
   }
 
+  /// Whether there is a process here or below.
+  public var isPopulated: Bool { counters(path.appending("cgroup.events"))["populated"] == 1 }
+
   public var isFrozen: Bool { counters(path.appending("cgroup.events"))["frozen"] == 1 }
 
   /// Processes that the kernel ended here or below because memory ran out. nil without the memory controller.

@@ -116,6 +116,10 @@ struct ContainerCgroup {
   }
 
   private func furnish(_ cgroup: Cgroup, _ limits: CgroupLimits) throws -> Cgroup {
+    // Another container's would be limited, and ended, together with this one.
+    if cgroup.isPopulated {
+      throw RuntimeError.start(StartFailure(kind: .busy, message: "the cgroup \(cgroup.name) holds processes already: name another one in linux.cgroupsPath"))
+    }
     try cgroup.create(for: limits)
     do {
       try cgroup.apply(limits)

@@ -89,7 +89,7 @@ struct ProbeSet {
         change.isWorthSaving = true
       }
     }
-    if !all[index].isDone { all[index].nextAt = nextTime(index, now, state) }
+    all[index].nextAt = all[index].isDone ? nil : nextTime(index, now, state)
     return change
   }
 

@@ -102,7 +102,9 @@ final class Supervisor {
     listener = OpenFile(
       try attempt("listen for clients") { () throws(Errno) in try LocalSockets.listen(in: directory.number, "attach.sock") })
     if let descriptor = supervision.attachDescriptor {
-      clients.append(Client(OpenFile(OwnedDescriptor(descriptor)), isPatient: true))
+      let first = Client(OpenFile(OwnedDescriptor(descriptor)), isPatient: true)
+      first.cleansUp = supervision.attachedCleansUp ?? false
+      clients.append(first)
     }
     state.supervisor = getpid()
   }
@@ -433,7 +435,7 @@ final class Supervisor {
     state.status = .restarting
     state.restartCount += 1
     restartAt = Timestamp.monotonic() + restartDelay
-    restartDelay = min(restartDelay * 2, Restarts.longestDelay)
+    restartDelay = Restarts.next(restartDelay)
     try? save()
   }
 
@@ -543,6 +545,9 @@ enum Restarts {
   static let longestDelay: Int64 = 60_000_000_000
   /// After so long a run the delay begins anew.
   static let steady: Int64 = 10_000_000_000
+
+  /// The delay after this one.
+  static func next(_ delay: Int64) -> Int64 { min(delay * 2, longestDelay) }
 
   static func isDue(_ policy: RestartPolicy, code: Int32, count: Int) -> Bool {
     switch policy.policy {

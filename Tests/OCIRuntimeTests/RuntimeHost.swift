@@ -1,0 +1,165 @@
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+import Testing
+
+@testable import OCIRuntime
+
+/// A directory with bundles and a state directory of its own, and the built program.
+///
+/// What these tests prove can only be proved in a container: they need root, the program beside the test bundle, and a
+/// statically linked busybox for the root file system.
+final class RuntimeHost: Sendable {
+  let directory: FilePath
+  let program: FilePath
+  private static let busybox: FilePath = "/bin/busybox"
+
+  /// Why containers cannot be run here; nil when they can.
+  static let obstacle: Comment? = {
+    if geteuid() != 0 { return "containers are started by root in these tests" }
+    if found == nil { return "clipper-runtime is not built beside the tests" }
+    guard let bytes = try? readFile(busybox), !bytes.isEmpty else { return "busybox is not installed (Debian: busybox-static)" }
+    return nil
+  }()
+
+  static var isAble: Bool {
+    if let obstacle { print("SKIPPED: container tests: \(obstacle)") }
+    return obstacle == nil
+  }
+
+  private static let found: FilePath? = {
+    let here = FilePath(CommandLine.arguments[0]).removingLastComponent()
+    var candidates = [here.appending("clipper-runtime"), FilePath(".build/debug/clipper-runtime")]
+    if let path = getenv("CLIPPER_RUNTIME") { candidates.insert(FilePath(String(cString: path)), at: 0) }
+    return candidates.first { access($0.string, X_OK) == 0 }
+  }()
+
+  /// Executable files of a container must not need a dynamic loader that is not in it.
+  var isStatic: Bool {
+    guard let bytes = try? readFile(program) else { return false }
+    // The program header of an interpreter names it.
+    return !bytes.prefix(4096).contains("/lib64/ld-linux".utf8)
+  }
+
+  init() throws {
+    var name = Array("/var/tmp/clipper-runtime.XXXXXX\0".utf8CString)
+    let made = try #require(mkdtemp(&name))
+    directory = FilePath(String(cString: made))
+    program = try Bundle.absolute(try #require(Self.found))
+    chmod(directory.string, 0o755)
+    try makeRoot(directory.appending("rootfs"))
+  }
+
+  deinit {
+    for name in (try? directoryEntries(of: state)) ?? [] where !name.hasPrefix(".") { _ = try? runtime("delete", "--force", name) }
+    try? removeTree(directory)
+  }
+
+  var state: FilePath { directory.appending("state") }
+  var root: FilePath { directory.appending("rootfs") }
+
+  func makeRoot(_ root: FilePath) throws {
+    for path in ["bin", "etc", "proc", "sys", "dev", "tmp", "root"] { try makeDirectories(root.appending(path)) }
+    try copy(Self.busybox, root.appending("bin/busybox"))
+    let commands = [
+      "sh", "cat", "echo", "true", "false", "sleep", "id", "ls", "stat", "mkdir", "mount", "grep", "hostname", "touch", "tty", "stty", "head",
+      "readlink", "kill", "wc", "dd", "ps", "mknod", "tr", "rm", "nc", "httpd",
+    ]
+    for command in commands { try Errno.check(symlink("busybox", root.appending("bin/\(command)").string)) }
+    try write(root.appending("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n")
+  }
+
+  func copy(_ from: FilePath, _ to: FilePath) throws {
+    let bytes = try readFile(from)
+    let file = try openat2(workingDirectory, to.string, flags: O_WRONLY | O_CREAT, mode: 0o755)
+    try writeAll(file.number, bytes)
+  }
+
+  func write(_ path: FilePath, _ text: String) throws {
+    let file = try openat2(workingDirectory, path.string, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
+    try writeAll(file.number, Array(text.utf8))
+  }
+
+  func read(_ path: FilePath) throws -> String { String(decoding: try readFile(path), as: UTF8.self) }
+
+  /// Docker's defaults around a command.
+  func config(_ arguments: [String]) -> RuntimeConfig {
+    let capabilities = LinuxCapabilities(allowing: ["CAP_KILL", "CAP_MKNOD", "CAP_SETUID", "CAP_SETGID", "CAP_CHOWN"])
+    return RuntimeConfig(
+      process: ContainerProcess(args: arguments, env: ["PATH=/bin"], capabilities: capabilities),
+      root: ContainerRoot(path: root.string), hostname: "box", mounts: DockerDefaults.mounts(),
+      linux: LinuxConfig(
+        resources: LinuxResources(devices: DockerDefaults.deviceRules),
+        namespaces: [.pid, .network, .ipc, .uts, .mount, .cgroup].map { LinuxNamespace(type: $0) },
+        maskedPaths: DockerDefaults.maskedPaths, readonlyPaths: DockerDefaults.readonlyPaths))
+  }
+
+  func bundle(_ id: String, _ arguments: [String], _ change: (inout RuntimeConfig) -> Void = { _ in }) throws -> FilePath {
+    var config = config(arguments)
+    // Tests run side by side, with containers of the same names.
+    config.linux?.cgroupsPath = "\(directory.lastComponent?.string ?? "")-\(id)"
+    change(&config)
+    let bundle = directory.appending(id)
+    try makeDirectories(bundle)
+    try write(bundle.appending("config.json"), String(decoding: try JSONText.encode(config), as: UTF8.self))
+    return bundle
+  }
+
+  struct Result {
+    let status: Int32
+    let output: String
+    let errorOutput: String
+    var lines: [String] { output.split(separator: "\n").map { String($0) } }
+  }
+
+  @discardableResult
+  func runtime(_ arguments: String..., input: String = "", descriptors: [(CInt, CInt)] = []) throws -> Result {
+    try runtime(arguments, input: input, descriptors: descriptors)
+  }
+
+  func runtime(_ arguments: [String], input: String = "", descriptors: [(CInt, CInt)] = []) throws -> Result {
+    var spawn = Spawn(program, ["--root", state.string] + arguments)
+    spawn.descriptors = descriptors
+    let run = try spawn.capture(input: Array(input.utf8), milliseconds: 30_000)
+    return Result(
+      status: run.status.code, output: String(decoding: run.output, as: UTF8.self),
+      errorOutput: String(decoding: run.errorOutput, as: UTF8.self))
+  }
+
+  /// `run` of a command in a container of its own.
+  func run(
+    _ arguments: [String], input: String = "", _ change: (inout RuntimeConfig) -> Void = { _ in }
+  ) throws -> Result {
+    let id = "c\(UInt64.random(in: 0...UInt64.max))"
+    return try runtime(["run", "--bundle", try bundle(id, arguments, change).string, id], input: input)
+  }
+
+  func shell(_ script: String, _ change: (inout RuntimeConfig) -> Void = { _ in }) throws -> Result {
+    try run(["sh", "-c", script], change)
+  }
+
+  /// Created and started, to be looked at while it runs.
+  func started(_ id: String, _ arguments: [String], _ change: (inout RuntimeConfig) -> Void = { _ in }) throws {
+    let bundle = try bundle(id, arguments, change)
+    try succeed(runtime("create", "--bundle", bundle.string, "--pid-file", directory.appending("\(id).pid").string, id))
+    try succeed(runtime("start", id))
+  }
+
+  func succeed(_ result: Result, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    try #require(result.status == 0, "\(result.errorOutput)", sourceLocation: sourceLocation)
+  }
+
+  func status(_ id: String) throws -> RuntimeState.Status {
+    try JSONText.decode(RuntimeState.self, Array(try runtime("state", id).output.utf8), name: "state").status
+  }
+}
+
+/// Waits, at most ten seconds, until something holds.
+func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
+  for _ in 0..<500 {
+    if try condition() { return true }
+    usleep(20_000)
+  }
+  return false
+}
