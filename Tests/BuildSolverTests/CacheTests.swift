@@ -78,6 +78,16 @@ struct CacheTests {
     #expect(second.cached == ["COPY --from=s /used /used", "WORKDIR /w"])
   }
 
+  @Test func stepsAfterACopyFromAStageAreFoundAgain() async throws {
+    let bench = try bench()
+    let dockerfile = "FROM scratch AS s\nCOPY a /a\nCOPY d /d\nFROM scratch\nCOPY --from=s /a /a\nCOPY --from=s /d /d\nWORKDIR /w\n"
+    let first = try await bench.build(dockerfile)
+    for _ in 0..<2 {
+      let again = try await bench.build(dockerfile)
+      #expect(again.done == [] && again.image.id == first.image.id)
+    }
+  }
+
   @Test func onlyStagesThatTheTargetNeedsAreBuilt() async throws {
     let bench = try bench()
     let dockerfile = "FROM scratch AS one\nCOPY a /one\nFROM scratch AS two\nCOPY missing /two\nFROM one\nCOPY a /three\n"

@@ -19,6 +19,14 @@ public struct CacheKey: Hashable, Sendable, CustomStringConvertible {
     hex = hash.finish()
   }
 
+  /// A key that was written down.
+  public init?(hex: String) {
+    guard hex.utf8.count == 64, hex.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }) else {
+      return nil
+    }
+    self.hex = hex
+  }
+
   public static let scratch = CacheKey(["scratch"])
 
   /// An image's files, by the chain ID of its layers; nil for an image without layers.

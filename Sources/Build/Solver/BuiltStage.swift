@@ -56,21 +56,40 @@ extension BuiltStage.Files {
   }
 }
 
-/// When a step's snapshot was made, kept beside its files: a cached build gives the same image, dates included.
-enum StepDate {
-  static func read(_ snapshot: Snapshot, _ snapshots: SnapshotStore) -> String? {
-    (try? readFile(path(snapshots.directory.appending(String(snapshot.id))), limit: 64)).map { String(decoding: $0, as: UTF8.self) }
+/// What is kept beside a step's files: when they were made, so that a cached build gives the same image, dates included;
+/// and their key, for what follows a step that was found without looking at content.
+///
+/// ```
+/// <root>/snapshots/<id>/step   date and key, a line each
+/// ```
+struct StepRecord: Sendable {
+  var created: String
+  var key: CacheKey
+
+  init(created: String, key: CacheKey) {
+    self.created = created
+    self.key = key
   }
 
-  static func write(_ date: String, for pending: PendingSnapshot) throws {
+  /// nil where there is none, as with an image's layers.
+  init?(_ snapshot: Snapshot, _ snapshots: SnapshotStore) {
+    guard let bytes = try? readFile(Self.path(snapshots.directory.appending(String(snapshot.id))), limit: 256) else { return nil }
+    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    guard lines.count == 2, let key = CacheKey(hex: String(lines[1])) else { return nil }
+    created = String(lines[0])
+    self.key = key
+  }
+
+  func write(for pending: PendingSnapshot) throws {
     do throws(Errno) {
       let file = try openat2(
-        Kernel.workingDirectory, path(pending.fs.removingLastComponent()).string, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-      try writeAll(file.number, Array(date.utf8))
+        Kernel.workingDirectory, Self.path(pending.fs.removingLastComponent()).string, flags: O_WRONLY | O_CREAT | O_TRUNC,
+        mode: 0o600)
+      try writeAll(file.number, Array("\(created)\n\(key)\n".utf8))
     } catch {
       throw BuildError.system(operation: "write", path: pending.fs.string, error)
     }
   }
 
-  private static func path(_ directory: FilePath) -> FilePath { directory.appending("created") }
+  private static func path(_ directory: FilePath) -> FilePath { directory.appending("step") }
 }

@@ -204,7 +204,7 @@ public final class Solver: Sendable {
       built.key = made.key
       built.files = .snapshot(made.snapshot)
       built.layers.append(.snapshot(made.snapshot))
-      built.created = StepDate.read(made.snapshot, environment.snapshots) ?? built.created
+      built.created = StepRecord(made.snapshot, environment.snapshots)?.created ?? built.created
       log.end(step, made.isCached ? .cached : .done)
     } catch let error as CancellationError {
       log.end(step, .canceled)
@@ -238,7 +238,7 @@ public final class Solver: Sendable {
     case .makeDirectory(let directory):
       let key = CacheKey.step(vertex.operation, on: built.key, epoch: options.epoch)
       return try await reuse(key, else: built, step) { pending, parent in
-        try await onThread { try DirectoryStep(directory).write(into: pending, on: parent, self.environment.snapshots, epoch: self.options.epoch) }
+        try await onThread { try DirectoryStep(directory).write(into: pending, on: parent, self.environment.snapshots) }
       }
     case .copy(let copy): return try await self.copy(copy, vertex, step, on: built, source)
     }
@@ -259,7 +259,11 @@ public final class Solver: Sendable {
       // The same paths of the same files: nothing has to be read to know it.
       definition = CacheKey.step(
         vertex.operation, on: built.key, sources: "from \(source.key) \(copy.sources)", epoch: options.epoch)
-      if let definition, !options.noCache, let found = try find(definition) { return (definition, found, true) }
+      if let definition, !options.noCache, let found = try find(definition),
+        let record = StepRecord(found, environment.snapshots)
+      {
+        return (record.key, found, true)
+      }
     }
     let remote = try await fetch(copy, step)
     let environment = environment
@@ -338,7 +342,7 @@ public final class Solver: Sendable {
           let epoch = options.epoch
           finished = try await onThread {
             if let epoch { try LayerDates.clamp(pending.fs, to: epoch) }
-            try StepDate.write(epoch.map { Timestamp.text($0) } ?? Timestamp.now(), for: pending)
+            try StepRecord(created: epoch.map { Timestamp.text($0) } ?? Timestamp.now(), key: key).write(for: pending)
             return try pending.commit(keys: [Self.cacheKey(key)])
           }
         } catch {

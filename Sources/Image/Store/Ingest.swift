@@ -19,6 +19,8 @@ public final class Ingest: @unchecked Sendable {
   private var file: CInt
   private var hash = SHA256()
   private var flushed: Int64 = 0
+  /// Of one that is written past the page cache.
+  private var uncached: UncachedFile?
 
   /// Bytes between two requests to the kernel to begin writing out, so that the last flush has little left to do.
   private static let flushInterval: Int64 = 8 << 20
@@ -46,6 +48,9 @@ public final class Ingest: @unchecked Sendable {
 
   deinit { if file >= 0 { close(file) } }
 
+  /// From here on nothing goes through the page cache; it then cannot be suspended or replayed.
+  func skipCache() { uncached = UncachedFile(file) }
+
   /// Hashes what an earlier writer left.
   private func resume() throws(Errno) {
     var buffer = [UInt8](repeating: 0, count: 1 << 20)
@@ -59,6 +64,12 @@ public final class Ingest: @unchecked Sendable {
   }
 
   public func append(_ bytes: UnsafeRawBufferPointer) throws {
+    if let uncached {
+      do { try uncached.append(bytes) } catch { throw ContentError.system(operation: "write", path: path, error) }
+      hash.update(bufferPointer: bytes)
+      offset += Int64(bytes.count)
+      return
+    }
     do { try writeAll(file, bytes) } catch {
       // A part may be in the file and not in the hash: cut it off, so that a later writer goes on where we were.
       ftruncate(file, off_t(offset))
@@ -109,6 +120,13 @@ public final class Ingest: @unchecked Sendable {
     if let size, size != offset {
       discard()
       throw ContentError.sizeMismatch(expected: size, actual: offset)
+    }
+    if let uncached {
+      do { try uncached.finish() } catch {
+        discard()
+        throw ContentError.system(operation: "write", path: path, error)
+      }
+      self.uncached = nil
     }
     let digest = try expected?.algorithm == .sha512 ? sha512() : Digest(hash: hash.finalize())
     if let expected, expected != digest {
@@ -163,6 +181,18 @@ extension ContentStore {
   public func ingest(_ key: String? = nil) throws -> Ingest {
     try implicitLease.take()
     if let key { return try Ingest(store: self, key: key, path: ingestPath(key)) }
+    return try anonymousIngest()
+  }
+
+  /// A new ingest of something big that nobody is about to read: it stays out of the page cache.
+  public func uncachedIngest() throws -> Ingest {
+    try implicitLease.take()
+    let ingest = try anonymousIngest()
+    ingest.skipCache()
+    return ingest
+  }
+
+  private func anonymousIngest() throws -> Ingest {
     let name = Self.anonymous + String(UInt64.random(in: 0...UInt64.max), radix: 36)
     return try Ingest(store: self, key: name, path: root.appending("ingests").appending(name))
   }

@@ -13,7 +13,7 @@ extension SnapshotStore {
     // Another call may have recorded it since the caller's copy was read.
     let current = try self.snapshot(snapshot.id)
     if let diffID = current.diffID, let layer = current.layer, try content.retain(layer.digest) { return (diffID, layer) }
-    let ingest = try content.ingest()
+    let ingest = try content.uncachedIngest()
     let written: (digest: Digest, size: Int64)
     do {
       _ = try writeLayer(of: directory.appending("\(snapshot.id)/fs")) { try ingest.append($0) }

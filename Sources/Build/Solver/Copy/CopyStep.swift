@@ -119,22 +119,15 @@ struct CopyStep: Sendable {
       try openat2(workingDirectory, pending.fs.string, flags: O_RDONLY | O_DIRECTORY)
     }
     let attributes = CopiedAttributes(owner: owner, mode: operation.mode, epoch: epoch)
-    var made: [String] = []
+    // As docker's: directories on the way take an octal --chmod, less what its mask takes.
+    var madeMode: UInt32 = 0o755
+    if case .octal(let mode)? = operation.mode { madeMode = mode & 0o7755 }
     for source in sources {
       // A view of its own: what the last source brought may be links on the way of the next.
       var place = Place(
         view: try snapshots.openView(parent, upper: pending.fs, work: pending.work), layer: layer.number, owner: owner,
-        epoch: epoch)
+        mode: madeMode)
       try place.write(source, self, attributes)
-      made += place.made
-    }
-    if let epoch { try Self.date(made, in: layer.number, epoch) }
-  }
-
-  private static func date(_ directories: [String], in layer: CInt, _ epoch: Int64) throws {
-    let time = timespec(tv_sec: Int(epoch), tv_nsec: 0)
-    for path in directories.reversed() where utimensat(layer, path, [time, time], AT_SYMLINK_NOFOLLOW) != 0 {
-      throw BuildError.system(operation: "set the time of", path: "/" + path, .current)
     }
   }
 }
@@ -145,10 +138,8 @@ private struct Place: ~Copyable {
   private let layer: CInt
   private var destination: Destination
 
-  var made: [String] { destination.made }
-
-  init(view: consuming OwnedDescriptor, layer: CInt, owner: Owner?, epoch: Int64?) {
-    destination = Destination(view: view.number, owner: owner, epoch: epoch)
+  init(view: consuming OwnedDescriptor, layer: CInt, owner: Owner?, mode: UInt32) {
+    destination = Destination(view: view.number, owner: owner, mode: mode)
     self.view = consume view
     self.layer = layer
   }

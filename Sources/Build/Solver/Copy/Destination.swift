@@ -12,16 +12,15 @@ struct Destination {
   let view: CInt
   /// Of directories that are made.
   let owner: Owner
-  /// nil takes the present.
-  let epoch: Int64?
-  /// Directories below which everything is new, and those that were there.
-  private(set) var made: [String] = []
+  /// Of the same, before the process's mask.
+  let mode: UInt32
+  /// Directories that were there.
   private var existing: Set<[UInt8]> = []
 
-  init(view: CInt, owner: Owner?, epoch: Int64?) {
+  init(view: CInt, owner: Owner?, mode: UInt32 = 0o755) {
     self.view = view
     self.owner = owner ?? .root
-    self.epoch = epoch
+    self.mode = mode
   }
 
   /// The directory that the content of a source directory goes to.
@@ -67,12 +66,11 @@ struct Destination {
     }
     for missing in path.missingPaths {
       do throws(Errno) {
-        try Errno.check(mkdirat(view, missing, 0o755))
+        try Errno.check(mkdirat(view, missing, mode))
         if owner != .root { try Errno.check(fchownat(view, missing, owner.userID, owner.groupID, AT_SYMLINK_NOFOLLOW)) }
       } catch {
         throw BuildError.system(operation: "make the directory", path: "/" + missing, error)
       }
-      made.append(missing)
     }
     return path.path
   }

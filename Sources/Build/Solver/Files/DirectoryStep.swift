@@ -10,7 +10,7 @@ struct DirectoryStep: Sendable {
 
   init(_ operation: DirectoryOperation) { self.operation = operation }
 
-  func write(into pending: PendingSnapshot, on parent: Snapshot?, _ snapshots: SnapshotStore, epoch: Int64?) throws {
+  func write(into pending: PendingSnapshot, on parent: Snapshot?, _ snapshots: SnapshotStore) throws {
     let view = try snapshots.openView(parent)
     let place = try CanonicalPath(operation.path, in: view.number)
     if place.exists {
@@ -23,8 +23,7 @@ struct DirectoryStep: Sendable {
     let user = operation.user.isEmpty ? UserIdentity() : try ImageUsers(root: view.number).identity(operation.user)
     _ = consume view
     let writable = try snapshots.openView(parent, upper: pending.fs, work: pending.work)
-    var destination = Destination(
-      view: writable.number, owner: Owner(userID: user.userID, groupID: user.groupID), epoch: epoch)
+    var destination = Destination(view: writable.number, owner: Owner(userID: user.userID, groupID: user.groupID))
     _ = try destination.directory(operation.path)
   }
 }

@@ -67,6 +67,8 @@ public struct BuildCommand: AsyncParsableCommand {
 
   public mutating func run() async throws {
     try refuseUnsupported()
+    // What an image's directories are must not depend on who builds it.
+    umask(0o022)
     let options = try buildOptions()
     let names = try tag.map { try Reference(parsing: $0).tagged }
     let outputs = try output.map { try OutputOption(parsing: $0) }
