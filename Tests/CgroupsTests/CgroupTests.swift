@@ -38,7 +38,9 @@ import Testing
     let cgroup = try CgroupTree(mount: directory, controllers: ["pids"]).cgroup(at: "/a/b")
     var limits = CgroupLimits()
     limits.memoryMax = .bytes(1)
-    #expect(throws: CgroupError.controllerMissing("memory", limit: "memory", reason: .versionOne)) { try cgroup.create(for: limits) }
+    #expect(throws: CgroupError.controllerMissing("memory", limit: "memory", reason: .versionOne)) {
+      try cgroup.create(for: limits)
+    }
     #expect(!cgroup.exists)
   }
 
@@ -65,8 +67,10 @@ import Testing
     let cgroup = try CgroupTree(mount: directory, controllers: []).cgroup(at: "/a")
     try makeDirectories(cgroup.path)
     let files = [
-      "memory.current": "4096\n", "memory.max": "max\n", "memory.stat": "anon 1\ninactive_file 1024\n", "pids.current": "3\n", "pids.max": "7\n",
-      "cpu.stat": "usage_usec 30\nuser_usec 20\nsystem_usec 10\n", "io.stat": "8:0 rbytes=1 wbytes=2 rios=3 wios=4\n8:16 rbytes=10 wbytes=20 rios=30 wios=40\n",
+      "memory.current": "4096\n", "memory.max": "max\n", "memory.stat": "anon 1\ninactive_file 1024\n",
+      "pids.current": "3\n", "pids.max": "7\n",
+      "cpu.stat": "usage_usec 30\nuser_usec 20\nsystem_usec 10\n",
+      "io.stat": "8:0 rbytes=1 wbytes=2 rios=3 wios=4\n8:16 rbytes=10 wbytes=20 rios=30 wios=40\n",
     ]
     for (name, text) in files { try writeFileAtomically(cgroup.path.appending(name), Array(text.utf8)) }
     let statistics = cgroup.statistics()
@@ -82,7 +86,9 @@ import Testing
   // MARK: Devices
 
   /// Runs the eBPF of a filter on one access. (the instructions that it uses)
-  private func isAllowed(_ filter: DeviceFilter, _ kind: DeviceRule.Kind, _ access: DeviceRule.Access, _ major: UInt32, _ minor: UInt32) -> Bool? {
+  private func isAllowed(
+    _ filter: DeviceFilter, _ kind: DeviceRule.Kind, _ access: DeviceRule.Access, _ major: UInt32, _ minor: UInt32
+  ) -> Bool? {
     let context: [UInt32] = [(kind == .block ? 1 : 2) | access.rawValue << 16, major, minor]
     var registers = [UInt32](repeating: 0, count: 11)
     var place = 0
@@ -127,7 +133,10 @@ import Testing
   }
 
   @Test func everythingNeedsNoProgram() {
-    #expect(DeviceFilter([DeviceRule(allow: false, kind: .all, access: .all), DeviceRule(allow: true, kind: .all, access: .all)]).allowsEverything)
+    #expect(
+      DeviceFilter([
+        DeviceRule(allow: false, kind: .all, access: .all), DeviceRule(allow: true, kind: .all, access: .all),
+      ]).allowsEverything)
     let nothing = DeviceFilter([])
     #expect(isAllowed(nothing, .character, .read, 1, 3) == false)
   }

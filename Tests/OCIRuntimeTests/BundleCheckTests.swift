@@ -62,10 +62,12 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    ("TERM", 15), ("SIGKILL", 9), ("sigusr1", 10), ("15", 15), ("RTMIN", 34), ("SIGRTMIN+3", 37), ("RTMAX-1", 63), ("0", nil), ("65", nil),
-    ("NONESUCH", nil), ("", nil),
-  ] as [(String, Int32?)])
+  @Test(
+    arguments: [
+      ("TERM", 15), ("SIGKILL", 9), ("sigusr1", 10), ("15", 15), ("RTMIN", 34), ("SIGRTMIN+3", 37), ("RTMAX-1", 63),
+      ("0", nil), ("65", nil),
+      ("NONESUCH", nil), ("", nil),
+    ] as [(String, Int32?)])
   func signalsByName(_ text: String, _ number: Int32?) { #expect(Names.signal(text) == number) }
 
   @Test func listsOfNumbers() {
@@ -76,7 +78,9 @@ import Testing
   }
 
   @Test func mountOptionsBySubject() throws {
-    let options = try MountOptions(["rbind", "ro", "nosuid", "suid", "rnoexec", "rslave", "size=5m", "mode=755", "lazytime"])
+    let options = try MountOptions([
+      "rbind", "ro", "nosuid", "suid", "rnoexec", "rslave", "size=5m", "mode=755", "lazytime",
+    ])
     #expect(options.bind == true)
     #expect(options.set == .readOnly)
     #expect(options.clear == .noSetID)
@@ -100,18 +104,25 @@ import Testing
 
   @Test func commandLines() throws {
     let flags: [Arguments.Flag] = [.option("env", "e"), .flag("tty", "t")]
-    let arguments = try Arguments(["-e", "A=1", "--env=B=2", "-t", "one", "--tty", "-x"], flags, command: "exec", operandsEndFlags: true)
+    let arguments = try Arguments(
+      ["-e", "A=1", "--env=B=2", "-t", "one", "--tty", "-x"], flags, command: "exec", operandsEndFlags: true)
     #expect(arguments.all("env") == ["A=1", "B=2"])
     #expect(arguments.has("tty"))
     #expect(arguments.operands == ["one", "--tty", "-x"])
-    #expect(throws: RuntimeError.usage("exec: the flag --frob is not known")) { try Arguments(["--frob"], flags, command: "exec") }
-    #expect(throws: RuntimeError.usage("exec: the flag -e needs a value")) { try Arguments(["-e"], flags, command: "exec") }
+    #expect(throws: RuntimeError.usage("exec: the flag --frob is not known")) {
+      try Arguments(["--frob"], flags, command: "exec")
+    }
+    #expect(throws: RuntimeError.usage("exec: the flag -e needs a value")) {
+      try Arguments(["-e"], flags, command: "exec")
+    }
   }
 
   @Test func capabilitiesThatTheCallerLacksAreLeftOut() throws {
     var warnings: [String] = []
     let names = ["CAP_KILL", "CAP_SYS_ADMIN", "CAP_FROBNICATE"]
-    let plan = try CapabilityPlan(LinuxCapabilities(allowing: names), available: CapabilitySet(number: 5)) { warnings.append($0) }
+    let plan = try CapabilityPlan(LinuxCapabilities(allowing: names), available: CapabilitySet(number: 5)) {
+      warnings.append($0)
+    }
     #expect(plan.bounding == CapabilitySet(number: 5))
     #expect(plan.effective == CapabilitySet(number: 5))
     #expect(warnings.count == 2)

@@ -58,13 +58,16 @@ struct ContainmentTests {
   }
 
   @Test func readOnlyPathsCannotBeWritten() throws {
-    let result = try host.shell("echo x > /proc/sys/kernel/core_pattern; echo b > /proc/sysrq-trigger; touch /proc/sys/x; echo end")
+    let result = try host.shell(
+      "echo x > /proc/sys/kernel/core_pattern; echo b > /proc/sysrq-trigger; touch /proc/sys/x; echo end")
     #expect(result.output == "end\n")
     #expect(result.errorOutput.contains("Read-only file system"))
   }
 
   @Test func aReadOnlyRootCannotBeWritten() throws {
-    let result = try host.shell("touch /file || echo refused; touch /dev/shm/file && echo written") { $0.root?.readonly = true }
+    let result = try host.shell("touch /file || echo refused; touch /dev/shm/file && echo written") {
+      $0.root?.readonly = true
+    }
     #expect(result.lines == ["refused", "written"])
   }
 
@@ -101,7 +104,9 @@ struct ContainmentTests {
 
   /// CVE-2019-16884: the files of /proc by which a process is confined are the kernel's.
   @Test func procIsNotCovered() throws {
-    for (destination, type) in [("/proc", "tmpfs"), ("/proc/self", "tmpfs"), ("/proc/sys", "tmpfs"), ("/dev/../proc/self", "tmpfs")] {
+    for (destination, type) in [
+      ("/proc", "tmpfs"), ("/proc/self", "tmpfs"), ("/proc/sys", "tmpfs"), ("/dev/../proc/self", "tmpfs"),
+    ] {
       let result = try host.run(["true"]) {
         $0.mounts?.append(ContainerMount(destination: destination, type: type, source: type))
       }
@@ -121,7 +126,8 @@ struct ContainmentTests {
     let leaked = open("/", O_RDONLY | O_DIRECTORY)
     defer { close(leaked) }
     let id = "leak"
-    let bundle = try host.bundle(id, ["sh", "-c", "for fd in /proc/self/fd/*; do readlink $fd; done; ls /proc/1/fd | tr '\\n' ' '"])
+    let bundle = try host.bundle(
+      id, ["sh", "-c", "for fd in /proc/self/fd/*; do readlink $fd; done; ls /proc/1/fd | tr '\\n' ' '"])
     let result = try host.runtime(["run", "-b", bundle.string, id], descriptors: [(leaked, 7), (leaked, 8)])
     #expect(!result.lines.contains("/"))
     #expect(result.lines.last == "0 1 2 3 " || result.lines.last == "0 1 2 ", "\(result.output)")
@@ -131,7 +137,8 @@ struct ContainmentTests {
     let file = open("/etc/hostname", O_RDONLY)
     defer { close(file) }
     let bundle = try host.bundle("keep", ["sh", "-c", "readlink /proc/$$/fd/3; readlink /proc/$$/fd/4 || echo none"])
-    let result = try host.runtime(["run", "-b", bundle.string, "--preserve-fds", "1", "keep"], descriptors: [(file, 3), (file, 4)])
+    let result = try host.runtime(
+      ["run", "-b", bundle.string, "--preserve-fds", "1", "keep"], descriptors: [(file, 3), (file, 4)])
     #expect(result.lines == ["/etc/hostname", "none"])
   }
 
@@ -142,7 +149,8 @@ struct ContainmentTests {
     for number in 3...12 {
       let id = "cwd\(number)"
       let bundle = try host.bundle(id, ["ls"]) { $0.process?.cwd = "/proc/self/fd/\(number)" }
-      let result = try host.runtime(["run", "-b", bundle.string, id], descriptors: [(leaked, 7), (leaked, 8), (leaked, 9)])
+      let result = try host.runtime(
+        ["run", "-b", bundle.string, id], descriptors: [(leaked, 7), (leaked, 8), (leaked, 9)])
       // A descriptor of the container's own root is inside.
       #expect(result.status == 1 || !result.lines.contains("usr"), "\(number): \(result.output)")
     }
@@ -158,8 +166,8 @@ struct ContainmentTests {
   }
 
   @Test func theRuntimeRunsFromAFileThatNobodyWrites() throws {
-    // A hook of the runtime's side sees the process that a container could see. It waits until nobody executes the file:
-    // as long as somebody does, the kernel itself lets nobody write.
+    // A hook of the runtime's side sees the process that a container could see. It waits until nobody executes the
+    // file: as long as somebody does, the kernel itself lets nobody write.
     let copy = host.directory.appending("clipper-runtime")
     try host.copy(host.program, copy)
     let trace = host.directory.appending("trace")
@@ -169,32 +177,45 @@ struct ContainmentTests {
       if (: >> /proc/self/fd/5) 2> /dev/null; then echo writable; else echo refused; fi > \(trace)) > /dev/null 2>&1 &
       """
     let bundle = try host.bundle("one", ["true"]) {
-      $0.hooks = ContainerHooks(createRuntime: [ContainerHook(path: "/bin/sh", args: ["sh", "-c", script], env: ["PATH=/bin:/usr/bin"])])
+      $0.hooks = ContainerHooks(createRuntime: [
+        ContainerHook(path: "/bin/sh", args: ["sh", "-c", script], env: ["PATH=/bin:/usr/bin"])
+      ])
     }
-    let run = try Spawn(copy, ["--root", host.state.string, "run", "-b", bundle.string, "one"]).capture(milliseconds: 30_000)
+    let run = try Spawn(copy, ["--root", host.state.string, "run", "-b", bundle.string, "one"]).capture(
+      milliseconds: 30_000)
     #expect(run.status == .exited(0), "\(String(decoding: run.errorOutput, as: UTF8.self))")
     #expect(try eventually { try access(trace.string, F_OK) == 0 && !host.read(trace).isEmpty })
     #expect(try host.read(trace) == "refused\n")
   }
 
   @Test func devicesOutsideOfTheRulesAreRefused() throws {
-    let script = "mknod /tmp/null c 1 3 && cat /tmp/null && echo allowed; mknod /tmp/mem c 1 1; head -c 1 /tmp/mem || echo refused"
+    let script =
+      "mknod /tmp/null c 1 3 && cat /tmp/null && echo allowed; mknod /tmp/mem c 1 1; head -c 1 /tmp/mem || echo refused"
     let result = try host.shell(script) { $0.root?.readonly = false }
     #expect(result.lines == ["allowed", "refused"])
   }
 
   @Test func capabilitiesAreThoseOfTheConfiguration() throws {
-    let none = try host.shell("grep CapEff /proc/self/status") { $0.process?.capabilities = LinuxCapabilities(allowing: []) }
+    let none = try host.shell("grep CapEff /proc/self/status") {
+      $0.process?.capabilities = LinuxCapabilities(allowing: [])
+    }
     #expect(none.output == "CapEff:\t0000000000000000\n")
-    let all = try host.shell("grep -E 'Cap(Prm|Bnd)' /proc/self/status") { $0.process?.capabilities = LinuxCapabilities(allowing: ["CAP_KILL"]) }
+    let all = try host.shell("grep -E 'Cap(Prm|Bnd)' /proc/self/status") {
+      $0.process?.capabilities = LinuxCapabilities(allowing: ["CAP_KILL"])
+    }
     #expect(all.lines == ["CapPrm:\t0000000000000020", "CapBnd:\t0000000000000020"])
-    let user = try host.shell("grep -E 'CapEff' /proc/self/status; id -u") { $0.process?.user = ContainerUser(uid: 1000, gid: 1000) }
+    let user = try host.shell("grep -E 'CapEff' /proc/self/status; id -u") {
+      $0.process?.user = ContainerUser(uid: 1000, gid: 1000)
+    }
     #expect(user.lines == ["CapEff:\t0000000000000000", "1000"])
   }
 
   @Test func userNamespacesMapRoot() throws {
     let mapping = [LinuxIDMapping(containerID: 0, hostID: 100_000, size: 65536)]
-    let result = try host.shell("id -u; cat /proc/self/uid_map | tr -s ' '; touch /dev/shm/x && stat -c %u /dev/shm/x; echo x > /dev/null && echo null") {
+    let result = try host.shell(
+      "id -u; cat /proc/self/uid_map | tr -s ' '; touch /dev/shm/x && stat -c %u /dev/shm/x; "
+        + "echo x > /dev/null && echo null"
+    ) {
       $0.linux?.namespaces?.append(LinuxNamespace(type: .user))
       $0.linux?.uidMappings = mapping
       $0.linux?.gidMappings = mapping
@@ -252,7 +273,8 @@ struct ContainmentTests {
       $0.root?.path = host.directory.appending("empty").string
       $0.annotations = [
         "dev.clipper.overlay.directory": store.string, "dev.clipper.overlay.lower": "1/fs:2/fs",
-        "dev.clipper.overlay.upper": store.appending("upper").string, "dev.clipper.overlay.work": store.appending("work").string,
+        "dev.clipper.overlay.upper": store.appending("upper").string,
+        "dev.clipper.overlay.work": store.appending("work").string,
       ]
     }
     #expect(result.output == "here\n", "\(result.errorOutput)")

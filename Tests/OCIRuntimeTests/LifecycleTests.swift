@@ -77,7 +77,9 @@ struct LifecycleTests {
   }
 
   @Test func killAllReachesEveryProcess() throws {
-    try host.started("one", ["sh", "-c", "sleep 1000 & sleep 1000"]) { $0.linux?.namespaces?.removeAll { $0.type == .pid } }
+    try host.started("one", ["sh", "-c", "sleep 1000 & sleep 1000"]) {
+      $0.linux?.namespaces?.removeAll { $0.type == .pid }
+    }
     try host.succeed(host.runtime("kill", "--all", "one", "KILL"))
     #expect(try eventually { try host.status("one") == .stopped })
     try host.succeed(host.runtime("delete", "one"))
@@ -85,7 +87,9 @@ struct LifecycleTests {
 
   @Test func execRunsBesideTheFirstProcess() throws {
     try host.started("one", ["sleep", "1000"])
-    let result = try host.runtime("exec", "-e", "A=1", "-e", "PATH=/bin:/sbin", "--cwd", "/tmp", "-u", "1000:5", "one", "sh", "-c", "id; pwd; echo $A $PATH")
+    let result = try host.runtime(
+      "exec", "-e", "A=1", "-e", "PATH=/bin:/sbin", "--cwd", "/tmp", "-u", "1000:5", "one", "sh", "-c",
+      "id; pwd; echo $A $PATH")
     #expect(result.lines == ["uid=1000(user) gid=5", "/tmp", "1 /bin:/sbin"])
     #expect(try host.runtime("exec", "one", "ps").output.contains("sleep 1000"))
     #expect(try host.runtime("exec", "one", "sh", "-c", "exit 7").status == 7)
@@ -97,7 +101,8 @@ struct LifecycleTests {
   @Test func execTakesAProcessFromAFile() throws {
     try host.started("one", ["sleep", "1000"])
     let file = host.directory.appending("process.json")
-    try host.write(file, #"{"args":["id"],"cwd":"/","env":["PATH=/bin"],"user":{"uid":7,"gid":8,"additionalGids":[9]}}"#)
+    try host.write(
+      file, #"{"args":["id"],"cwd":"/","env":["PATH=/bin"],"user":{"uid":7,"gid":8,"additionalGids":[9]}}"#)
     #expect(try host.runtime("exec", "--process", file.string, "one").output == "uid=7 gid=8 groups=9\n")
     try host.write(file, #"{"args":["id"],"cwd":"relative","user":{"uid":7,"gid":8}}"#)
     #expect(try host.runtime("exec", "--process", file.string, "one").errorOutput.contains("process.cwd"))
@@ -108,15 +113,24 @@ struct LifecycleTests {
       config.linux?.namespaces?.append(LinuxNamespace(type: .time))
       config.linux?.timeOffsets = ["boottime": LinuxTimeOffset(secs: 1_000_000)]
     }
-    let script = "for n in pid net ipc uts mnt cgroup time; do [ $(readlink /proc/1/ns/$n) = $(readlink /proc/self/ns/$n) ] || echo $n; done"
+    let script =
+      "for n in pid net ipc uts mnt cgroup time; do "
+      + "[ $(readlink /proc/1/ns/$n) = $(readlink /proc/self/ns/$n) ] || echo $n; done"
     #expect(try host.runtime("exec", "one", "sh", "-c", script).output.isEmpty)
   }
 
   @Test func hooksRunAtTheirPoints() throws {
     let trace = host.directory.appending("trace")
     func hook(_ point: String) -> [ContainerHook] {
-      [ContainerHook(path: "/bin/sh", args: ["sh", "-c", "read state; echo \(point) $(echo $state | grep -o 'status\":\"[a-z]*' | cut -c10-) >> \(trace)"],
-        env: ["PATH=/bin:/usr/bin"])]
+      [
+        ContainerHook(
+          path: "/bin/sh",
+          args: [
+            "sh", "-c",
+            "read state; echo \(point) $(echo $state | grep -o 'status\":\"[a-z]*' | cut -c10-) >> \(trace)",
+          ],
+          env: ["PATH=/bin:/usr/bin"])
+      ]
     }
     let result = try host.run(["cat", "/dev/shm/hook"]) { config in
       config.hooks = ContainerHooks(
@@ -125,14 +139,18 @@ struct LifecycleTests {
         poststart: hook("poststart"), poststop: hook("poststop"))
     }
     #expect(result.output == "inside\n")
-    #expect(try host.read(trace).split(separator: "\n") == [
-      "prestart creating", "createRuntime creating", "createContainer creating", "poststart running", "poststop stopped",
-    ])
+    #expect(
+      try host.read(trace).split(separator: "\n") == [
+        "prestart creating", "createRuntime creating", "createContainer creating", "poststart running",
+        "poststop stopped",
+      ])
   }
 
   @Test func aFailingHookEndsTheStart() throws {
     let result = try host.run(["true"]) {
-      $0.hooks = ContainerHooks(createRuntime: [ContainerHook(path: "/bin/sh", args: ["sh", "-c", "echo broken >&2; exit 3"])])
+      $0.hooks = ContainerHooks(createRuntime: [
+        ContainerHook(path: "/bin/sh", args: ["sh", "-c", "echo broken >&2; exit 3"])
+      ])
     }
     #expect(result.status == 1)
     #expect(result.errorOutput.contains("createRuntime hook /bin/sh ended with status 3: broken"))
@@ -149,7 +167,9 @@ struct LifecycleTests {
       $0.process?.terminal = true
       $0.process?.consoleSize = ConsoleSize(height: 33, width: 99)
     }
-    try host.succeed(host.runtime("create", "-b", bundle.string, "--console-socket", host.directory.appending("console").string, "one"))
+    try host.succeed(
+      host.runtime("create", "-b", bundle.string, "--console-socket", host.directory.appending("console").string, "one")
+    )
     let terminal = try socket.receive(milliseconds: 5000)
     try host.succeed(host.runtime("start", "one"))
     try writeAll(terminal.number, Array("word\n".utf8))
@@ -170,7 +190,9 @@ struct LifecycleTests {
       print("SKIPPED: init in a container takes a statically linked clipper-runtime")
       return
     }
-    let result = try host.shell("echo $$; tr '\\0' ' ' < /proc/1/cmdline; kill -9 $$") { $0.annotations = ["dev.clipper.init": "true"] }
+    let result = try host.shell("echo $$; tr '\\0' ' ' < /proc/1/cmdline; kill -9 $$") {
+      $0.annotations = ["dev.clipper.init": "true"]
+    }
     #expect(result.status == 137)
     #expect(result.lines.first == "2")
     #expect(result.output.contains("clipper-init"))
@@ -196,9 +218,12 @@ struct LifecycleTests {
   }
 
   @Test(arguments: [
-    (["frobnicate"], "frobnicate is not known"), (["run", "--frob", "x"], "--frob is not known"), (["run", "--no-pivot", "x"], "--no-pivot"),
-    (["--systemd-cgroup", "list"], "--systemd-cgroup"), (["run"], "ID is missing"), (["kill", "x", "NONESUCH"], "no signal"),
-    (["state", "../x"], "not a container ID"), (["run", "-b", "/nonesuch", "x"], "/nonesuch/config.json"), (["start", "x"], "does not exist"),
+    (["frobnicate"], "frobnicate is not known"), (["run", "--frob", "x"], "--frob is not known"),
+    (["run", "--no-pivot", "x"], "--no-pivot"),
+    (["--systemd-cgroup", "list"], "--systemd-cgroup"), (["run"], "ID is missing"),
+    (["kill", "x", "NONESUCH"], "no signal"),
+    (["state", "../x"], "not a container ID"), (["run", "-b", "/nonesuch", "x"], "/nonesuch/config.json"),
+    (["start", "x"], "does not exist"),
   ])
   func refusesByName(_ arguments: [String], _ expected: String) throws {
     let result = try host.runtime(arguments)

@@ -32,10 +32,12 @@ import Testing
 
   @Test func linesAsDockerWritesThem() throws {
     let lines = try written(.jsonFile, [("one\ntwo \"quoted\"\t\u{1}é\n", .stdout), ("err\n", .stderr)])
-    #expect(lines.map(withoutTime) == [
-      #"{"log":"one\n","stream":"stdout","time":"T"}"#, #"{"log":"two \"quoted\"\t\u0001é\n","stream":"stdout","time":"T"}"#,
-      #"{"log":"err\n","stream":"stderr","time":"T"}"#,
-    ])
+    #expect(
+      lines.map(withoutTime) == [
+        #"{"log":"one\n","stream":"stdout","time":"T"}"#,
+        #"{"log":"two \"quoted\"\t\u0001é\n","stream":"stdout","time":"T"}"#,
+        #"{"log":"err\n","stream":"stderr","time":"T"}"#,
+      ])
   }
 
   @Test func linesAsTheKubeletReadsThem() throws {

@@ -14,7 +14,9 @@ import Testing
   @Test func healthHasAStartPeriod() {
     var state = SupervisedState(status: .running, supervisor: 1)
     var probes = ProbeSet([
-      Probe(kind: .health, action: action, period: 10 * second, startPeriod: 30 * second, startInterval: second, failureThreshold: 2)
+      Probe(
+        kind: .health, action: action, period: 10 * second, startPeriod: 30 * second, startInterval: second,
+        failureThreshold: 2)
     ])
     probes.begin(now: 0, &state)
     #expect(state.health?.status == .starting)
@@ -34,7 +36,10 @@ import Testing
 
   @Test func othersWaitForTheStartupProbe() {
     var state = SupervisedState(status: .running, supervisor: 1)
-    var probes = ProbeSet([Probe(kind: .startup, action: action, failureThreshold: 2), Probe(kind: .liveness, action: action, failureThreshold: 1)])
+    var probes = ProbeSet([
+      Probe(kind: .startup, action: action, failureThreshold: 2),
+      Probe(kind: .liveness, action: action, failureThreshold: 1),
+    ])
     probes.begin(now: 0, &state)
     #expect(!state.started && !state.ready)
     #expect(probes.due(0) == [0])
@@ -57,7 +62,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (RestartPolicy.Policy.no, 0, 1 as Int32, false), (.always, 0, 0, true), (.unlessStopped, 0, 0, true), (.onFailure, 0, 0, false),
+    (RestartPolicy.Policy.no, 0, 1 as Int32, false), (.always, 0, 0, true), (.unlessStopped, 0, 0, true),
+    (.onFailure, 0, 0, false),
     (.onFailure, 0, 1, true),
   ])
   func restartsByPolicy(_ policy: RestartPolicy.Policy, _ maximum: Int, _ code: Int32, _ expected: Bool) {
@@ -81,10 +87,26 @@ import Testing
 
   @Test func requestsOfClients() {
     func request(_ kind: UInt8, _ body: [UInt8] = []) -> Client.Request? { Client.request(kind, body[...]) }
-    if case .resize(let rows, let columns)? = request(1, [0, 24, 1, 0]) { #expect((rows, columns) == (24, 256)) } else { Issue.record("no resize") }
-    if case .stop(let seconds, _)? = request(4, [0, 0, 1, 0]) { #expect(seconds == 256) } else { Issue.record("no stop") }
-    if case .stop(let seconds, _)? = request(4, [255, 255, 255, 255]) { #expect(seconds == nil) } else { Issue.record("no stop") }
-    if case .stop(let seconds, _)? = request(4, [255, 255, 255, 254]) { #expect(seconds == -1) } else { Issue.record("no stop") }
+    if case .resize(let rows, let columns)? = request(1, [0, 24, 1, 0]) {
+      #expect((rows, columns) == (24, 256))
+    } else {
+      Issue.record("no resize")
+    }
+    if case .stop(let seconds, _)? = request(4, [0, 0, 1, 0]) {
+      #expect(seconds == 256)
+    } else {
+      Issue.record("no stop")
+    }
+    if case .stop(let seconds, _)? = request(4, [255, 255, 255, 255]) {
+      #expect(seconds == nil)
+    } else {
+      Issue.record("no stop")
+    }
+    if case .stop(let seconds, _)? = request(4, [255, 255, 255, 254]) {
+      #expect(seconds == -1)
+    } else {
+      Issue.record("no stop")
+    }
     for (kind, body) in [(1, [0]), (4, []), (7, [0]), (7, [65]), (7, []), (3, [1]), (9, [])] as [(UInt8, [UInt8])] {
       #expect(request(kind, body) == nil)
     }

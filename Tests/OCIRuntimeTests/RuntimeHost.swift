@@ -19,7 +19,9 @@ final class RuntimeHost: Sendable {
   static let obstacle: Comment? = {
     if geteuid() != 0 { return "containers are started by root in these tests" }
     if found == nil { return "clipper-runtime is not built beside the tests" }
-    guard let bytes = try? readFile(busybox), !bytes.isEmpty else { return "busybox is not installed (Debian: busybox-static)" }
+    guard let bytes = try? readFile(busybox), !bytes.isEmpty else {
+      return "busybox is not installed (Debian: busybox-static)"
+    }
     return nil
   }()
 
@@ -52,7 +54,9 @@ final class RuntimeHost: Sendable {
   }
 
   deinit {
-    for name in (try? directoryEntries(of: state)) ?? [] where !name.hasPrefix(".") { _ = try? runtime("delete", "--force", name) }
+    for name in (try? directoryEntries(of: state)) ?? [] where !name.hasPrefix(".") {
+      _ = try? runtime("delete", "--force", name)
+    }
     try? removeTree(directory)
   }
 
@@ -63,7 +67,8 @@ final class RuntimeHost: Sendable {
     for path in ["bin", "etc", "proc", "sys", "dev", "tmp", "root"] { try makeDirectories(root.appending(path)) }
     try copy(Self.busybox, root.appending("bin/busybox"))
     let commands = [
-      "sh", "cat", "echo", "true", "false", "sleep", "id", "ls", "stat", "mkdir", "mount", "grep", "hostname", "touch", "tty", "stty", "head",
+      "sh", "cat", "echo", "true", "false", "sleep", "id", "ls", "stat", "mkdir", "mount", "grep", "hostname", "touch",
+      "tty", "stty", "head",
       "readlink", "kill", "wc", "dd", "ps", "mknod", "tr", "rm", "nc", "httpd",
     ]
     for command in commands { try Errno.check(symlink("busybox", root.appending("bin/\(command)").string)) }
@@ -95,7 +100,9 @@ final class RuntimeHost: Sendable {
         maskedPaths: DockerDefaults.maskedPaths, readonlyPaths: DockerDefaults.readonlyPaths))
   }
 
-  func bundle(_ id: String, _ arguments: [String], _ change: (inout RuntimeConfig) -> Void = { _ in }) throws -> FilePath {
+  func bundle(_ id: String, _ arguments: [String], _ change: (inout RuntimeConfig) -> Void = { _ in }) throws
+    -> FilePath
+  {
     var config = config(arguments)
     // Tests run side by side, with containers of the same names.
     config.linux?.cgroupsPath = "\(directory.lastComponent?.string ?? "")-\(id)"

@@ -8,7 +8,9 @@ import Testing
 
 @Suite struct SeccompTests {
   /// Runs classic BPF as the kernel does, on one system call.
-  private func run(_ program: SeccompProgram, call: UInt32, arguments: [UInt64] = [], machine: UInt32 = 0xc000_003e) -> UInt32 {
+  private func run(_ program: SeccompProgram, call: UInt32, arguments: [UInt64] = [], machine: UInt32 = 0xc000_003e)
+    -> UInt32
+  {
     var data = [UInt32](repeating: 0, count: 16)
     data[0] = call
     data[1] = machine
@@ -51,7 +53,8 @@ import Testing
           syscalls: [
             SeccompRule(names: ["read", "write", "no_such_call", "landlock_restrict_self"], action: .allow),
             SeccompRule(names: ["mkdir"], action: .killProcess),
-            SeccompRule(names: ["personality"], action: .allow, args: [SeccompArgument(index: 0, value: 8, op: .equal)]),
+            SeccompRule(
+              names: ["personality"], action: .allow, args: [SeccompArgument(index: 0, value: 8, op: .equal)]),
           ]))
       #expect(run(program, call: 0) == allow)
       #expect(run(program, call: 1) == allow)
@@ -69,7 +72,9 @@ import Testing
       let program = try SeccompCompiler.compile(DockerSeccomp.profile(capabilities: []))
       for call: UInt32 in [0, 1, 2, 9, 56, 59, 257, 437] { #expect(run(program, call: call) == allow, "\(call)") }
       // mount, umount2, pivot_root, setns, init_module, kexec_load, bpf, add_key
-      for call: UInt32 in [165, 166, 155, 308, 175, 246, 321, 248] { #expect(run(program, call: call) == refuse | UInt32(EPERM), "\(call)") }
+      for call: UInt32 in [165, 166, 155, 308, 175, 246, 321, 248] {
+        #expect(run(program, call: call) == refuse | UInt32(EPERM), "\(call)")
+      }
       // clone with CLONE_NEWUSER; clone3, whose flags a filter cannot see.
       #expect(run(program, call: 56, arguments: [0x1000_0000]) == refuse | UInt32(EPERM))
       #expect(run(program, call: 435) == refuse | UInt32(ENOSYS))
@@ -87,7 +92,8 @@ import Testing
     }
     // Nobody listens.
     #expect(throws: RuntimeError.self) {
-      try SeccompCompiler.compile(LinuxSeccomp(defaultAction: .allow, syscalls: [SeccompRule(names: ["mkdir"], action: .notify)]))
+      try SeccompCompiler.compile(
+        LinuxSeccomp(defaultAction: .allow, syscalls: [SeccompRule(names: ["mkdir"], action: .notify)]))
     }
   }
 

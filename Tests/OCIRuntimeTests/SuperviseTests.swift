@@ -68,7 +68,8 @@ struct SuperviseTests {
   }
 
   @Test func stopSendsTheSignalAndThenKills() throws {
-    let polite = try Supervised(host, "one", ["sh", "-c", "trap 'echo bye; exit 5' TERM; while :; do sleep 0.05; done"])
+    let polite = try Supervised(
+      host, "one", ["sh", "-c", "trap 'echo bye; exit 5' TERM; while :; do sleep 0.05; done"])
     usleep(100_000)
     try polite.stop()
     #expect(try polite.rest() == ("bye\n", "", #"{"exitCode":5,"oomKilled":false}"#))
@@ -154,7 +155,9 @@ struct SuperviseTests {
 
   @Test func healthTurnsAndIsRemembered() throws {
     let container = try Supervised(host, "one", ["sh", "-c", "sleep 1; touch /dev/shm/fine; sleep 1000"]) {
-      $0.probes = [Probe(kind: .health, action: .exec(["sh", "-c", "echo looked; cat /dev/shm/fine"]), period: 100_000_000)]
+      $0.probes = [
+        Probe(kind: .health, action: .exec(["sh", "-c", "echo looked; cat /dev/shm/fine"]), period: 100_000_000)
+      ]
     }
     #expect(try eventually { try container.state().health?.status == .unhealthy })
     #expect(try eventually { try container.state().health?.status == .healthy })
@@ -167,7 +170,11 @@ struct SuperviseTests {
 
   @Test func aHangingProbeIsEnded() throws {
     let container = try Supervised(host, "one", ["sleep", "1000"]) {
-      $0.probes = [Probe(kind: .health, action: .exec(["sleep", "1000"]), period: 100_000_000, timeout: 200_000_000, failureThreshold: 1)]
+      $0.probes = [
+        Probe(
+          kind: .health, action: .exec(["sleep", "1000"]), period: 100_000_000, timeout: 200_000_000,
+          failureThreshold: 1)
+      ]
     }
     #expect(try eventually { try container.state().health?.status == .unhealthy })
     #expect(try container.state().health?.log.last?.exitCode == -1)
@@ -181,9 +188,11 @@ struct SuperviseTests {
     let container = try Supervised(host, "one", ["sh", "-c", script]) {
       $0.stop = StopPolicy(signal: SIGKILL, timeout: 1)
       $0.probes = [
-        Probe(kind: .startup, action: .http(HTTPProbe(port: 8080, path: "/page")), period: period, failureThreshold: 100),
+        Probe(
+          kind: .startup, action: .http(HTTPProbe(port: 8080, path: "/page")), period: period, failureThreshold: 100),
         Probe(kind: .readiness, action: .tcp(TCPProbe(port: 8080)), period: period),
-        Probe(kind: .liveness, action: .http(HTTPProbe(port: 8080, path: "/page")), period: period, failureThreshold: 2),
+        Probe(
+          kind: .liveness, action: .http(HTTPProbe(port: 8080, path: "/page")), period: period, failureThreshold: 2),
       ]
     }
     #expect(try container.state().started == false)
@@ -195,9 +204,12 @@ struct SuperviseTests {
   }
 
   @Test func hooksOfTheLifecycle() throws {
-    let container = try Supervised(host, "one", ["sh", "-c", "trap 'echo end; exit 0' TERM; while :; do sleep 0.05; done"]) {
+    let container = try Supervised(
+      host, "one", ["sh", "-c", "trap 'echo end; exit 0' TERM; while :; do sleep 0.05; done"]
+    ) {
       $0.hooks = LifecycleHooks(
-        postStart: .exec(["sh", "-c", "echo post > /proc/1/fd/1"]), preStop: .exec(["sh", "-c", "echo pre > /proc/1/fd/1"]))
+        postStart: .exec(["sh", "-c", "echo post > /proc/1/fd/1"]),
+        preStop: .exec(["sh", "-c", "echo pre > /proc/1/fd/1"]))
     }
     #expect(try container.next() == .output("post\n"))
     try container.stop()
@@ -211,14 +223,18 @@ struct SuperviseTests {
   }
 
   @Test func aClientThatDoesNotReadHoldsNobodyUp() throws {
-    let container = try Supervised(host, "one", ["sh", "-c", "sleep 0.3; dd if=/dev/zero bs=1M count=10 2>/dev/null"]) { $0.log.driver = .none }
+    let container = try Supervised(host, "one", ["sh", "-c", "sleep 0.3; dd if=/dev/zero bs=1M count=10 2>/dev/null"]) {
+      $0.log.driver = .none
+    }
     let lazy = try container.attach(stdout: true)
     #expect(try container.rest().output.utf8.count == 10 << 20)
     _ = consume lazy
   }
 
   @Test func theFirstClientHoldsTheProgramUp() throws {
-    let container = try Supervised(host, "one", ["sh", "-c", "dd if=/dev/zero bs=1M count=20 2>/dev/null"]) { $0.log.driver = .none }
+    let container = try Supervised(host, "one", ["sh", "-c", "dd if=/dev/zero bs=1M count=20 2>/dev/null"]) {
+      $0.log.driver = .none
+    }
     usleep(500_000)
     let text = try host.read(FilePath("/proc/\(try #require(container.report.supervisor))/status"))
     let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("RssAnon:") })

@@ -37,7 +37,8 @@ final class Supervised {
     let (reader, writer) = try Streams.pipe(readerIsOurs: false)
     var supervision = Supervision(
       id: id, bundle: bundle.string, directory: directory.string, readyDescriptor: 3, attachDescriptor: 4,
-      log: LogDestination(driver: .jsonFile, path: bundle.appending("log").string), stop: StopPolicy(signal: SIGTERM, timeout: 2))
+      log: LogDestination(driver: .jsonFile, path: bundle.appending("log").string),
+      stop: StopPolicy(signal: SIGTERM, timeout: 2))
     if held != nil { supervision.heldDescriptors = [5] }
     change(&supervision)
     let file = bundle.appending("supervision.json")

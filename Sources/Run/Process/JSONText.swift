@@ -4,7 +4,8 @@ import FoundationEssentials
 enum JSONText {
   static func encode(_ value: some Encodable, pretty: Bool = false) throws -> [UInt8] {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
+    encoder.outputFormatting =
+      pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
     return Array(try encoder.encode(value))
   }
 
@@ -17,7 +18,8 @@ enum JSONText {
   private static func place(_ error: DecodingError) -> String {
     let path =
       switch error {
-      case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context): context.codingPath
+      case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+        context.codingPath
       case .keyNotFound(let key, let context): context.codingPath + [key]
       @unknown default: [] as [any CodingKey]
       }
@@ -27,7 +29,8 @@ enum JSONText {
 
   private static func problem(_ error: DecodingError) -> String {
     switch error {
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context): context.debugDescription
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+      context.debugDescription
     case .keyNotFound: "it is required"
     @unknown default: "\(error)"
     }

@@ -30,7 +30,9 @@ struct Log {
       Self.print("clipper-runtime: \(level): \(message)")
       return
     }
-    guard let file = try? openat2(workingDirectory, path, flags: O_WRONLY | O_APPEND | O_CREAT, mode: 0o644) else { return }
+    guard let file = try? openat2(workingDirectory, path, flags: O_WRONLY | O_APPEND | O_CREAT, mode: 0o644) else {
+      return
+    }
     try? writeAll(file.number, Array(line.utf8))
   }
 
@@ -50,7 +52,11 @@ enum JSONBytes {
   static func append(_ text: some Collection<UInt8>, to bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\""))
     let plain = text.allSatisfy { $0 < 0x80 }
-    if plain { appendEscaped(text, to: &bytes) } else { appendEscaped(String(decoding: text, as: UTF8.self).utf8, to: &bytes) }
+    if plain {
+      appendEscaped(text, to: &bytes)
+    } else {
+      appendEscaped(String(decoding: text, as: UTF8.self).utf8, to: &bytes)
+    }
     bytes.append(UInt8(ascii: "\""))
   }
 

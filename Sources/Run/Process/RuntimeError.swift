@@ -56,7 +56,7 @@ public enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
     case .unsupported(let what, let reason): "\(what) is not supported: \(reason)"
     case .usage(let message): message
     case .invalidID(let id):
-      "\"\(id)\" is not a container ID: letters, digits, and after the first character also _ . + -, at most 255 of them"
+      "\"\(id)\" is not a container ID: letters, digits, and after the first character also _ . + -, 255 at most"
     case .noSuchContainer(let id): "container \"\(id)\" does not exist"
     case .containerExists(let id): "container with given ID \"\(id)\" already exists"
     case .wrongStatus(let id, let status, let doing): "cannot \(doing) container \"\(id)\": it is \(status.rawValue)"
@@ -65,8 +65,10 @@ public enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
     case .program(let name, .notFound): "exec: \"\(name)\": no such file or directory"
     case .program(let name, .notExecutable(let error)):
       error == .permissionDenied ? "exec: \"\(name)\": permission denied" : "exec: \"\(name)\": \(error)"
-    case .program(let name, .ownBinary): "exec: \"\(name)\": permission denied: it is the container runtime's own program"
-    case .program(_, .empty): "exec: \"\": executable file not found in $PATH (process.args begins with an empty string)"
+    case .program(let name, .ownBinary):
+      "exec: \"\(name)\": permission denied: it is the container runtime's own program"
+    case .program(_, .empty):
+      "exec: \"\": executable file not found in $PATH (process.args begins with an empty string)"
     case .hook(let point, let path, let problem): "\(point) hook \(path) \(problem)"
     case .start(let failure): failure.message
     case .setupDied(let signal): "the process that sets the container up was ended by signal \(signal)"

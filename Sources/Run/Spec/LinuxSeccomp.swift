@@ -11,7 +11,8 @@ public struct LinuxSeccomp: Hashable, Sendable, Codable {
   public var syscalls: [SeccompRule]?
 
   public init(
-    defaultAction: SeccompAction, defaultErrnoRet: UInt32? = nil, architectures: [String]? = nil, flags: [String]? = nil,
+    defaultAction: SeccompAction, defaultErrnoRet: UInt32? = nil, architectures: [String]? = nil,
+    flags: [String]? = nil,
     listenerPath: String? = nil, listenerMetadata: String? = nil, syscalls: [SeccompRule]? = nil
   ) {
     self.defaultAction = defaultAction

@@ -24,14 +24,15 @@ public enum CgroupError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .controllerMissing(let controller, let limit, .versionOne):
-      "cannot limit \(limit): the host's \(controller) controller is not in the cgroup v2 tree (cgroup v1 is not supported); "
-        + "boot with systemd.unified_cgroup_hierarchy=1, or leave the limit out"
+      "cannot limit \(limit): the host's \(controller) controller is not in the cgroup v2 tree "
+        + "(cgroup v1 is not supported); boot with systemd.unified_cgroup_hierarchy=1, or leave the limit out"
     case .controllerMissing(let controller, let limit, .notDelegated(let path)):
       "cannot limit \(limit): \(path) does not delegate the \(controller) controller (cgroup.controllers); "
         + "delegate it, or leave the limit out"
     case .file(let path, let doing, let error): "cannot \(doing) \(path): \(error)"
     case .noTree(let limit):
-      "cannot limit \(limit): no cgroup v2 tree is mounted on this host; mount one on /sys/fs/cgroup, or leave the limit out"
+      "cannot limit \(limit): no cgroup v2 tree is mounted on this host; "
+        + "mount one on /sys/fs/cgroup, or leave the limit out"
     case .devicesRefused(let error): "cannot restrict devices by a BPF program on the cgroup: \(error)"
     case .invalid(let message): message
     }

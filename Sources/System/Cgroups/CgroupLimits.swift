@@ -151,7 +151,9 @@ extension Cgroup {
   private func applyIO(_ limits: CgroupLimits) throws(CgroupError) {
     if let weight = limits.ioWeight {
       // BFQ has a file of its own (1 to 1000) and takes part where its scheduler does.
-      do { try set("io.bfq.weight", "\(max(1, min(1000, weight)))") } catch { try set("io.weight", "default \(weight)") }
+      do { try set("io.bfq.weight", "\(max(1, min(1000, weight)))") } catch {
+        try set("io.weight", "default \(weight)")
+      }
     }
     for device in limits.ioWeights {
       let entry = "\(device.major):\(device.minor) \(device.weight)"

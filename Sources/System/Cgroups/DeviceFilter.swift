@@ -45,7 +45,8 @@ public struct DeviceFilter: Hashable, Sendable {
     // What comes before a rule for all devices never decides.
     let start = rules.lastIndex { $0.kind == .all } ?? rules.startIndex
     let deciding = Array(rules[start...])
-    allowsEverything = deciding.count == 1 && deciding[0].kind == .all && deciding[0].allow && deciding[0].access == .all
+    allowsEverything =
+      deciding.count == 1 && deciding[0].kind == .all && deciding[0].allow && deciding[0].access == .all
     var code: [UInt64] = [
       // r2 = type, r3 = access, r4 = major, r5 = minor of the context in r1
       Self.instruction(0x61, 2, 1, 0, 0), Self.instruction(0x61, 3, 1, 0, 0),
@@ -96,7 +97,8 @@ public struct DeviceFilter: Hashable, Sendable {
   private static func instruction(
     _ code: UInt8, _ destination: UInt8, _ source: UInt8, _ offset: Int16, _ immediate: UInt32
   ) -> UInt64 {
-    UInt64(code) | UInt64(destination | source << 4) << 8 | UInt64(UInt16(bitPattern: offset)) << 16 | UInt64(immediate) << 32
+    UInt64(code) | UInt64(destination | source << 4) << 8 | UInt64(UInt16(bitPattern: offset)) << 16 | UInt64(immediate)
+      << 32
   }
 }
 

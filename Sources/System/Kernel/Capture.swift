@@ -65,7 +65,9 @@ extension Spawn {
       if sent == input.count { stdin.close() }
       try stdout.drain(limit: limit)
       try stderr.drain(limit: limit)
-      guard stdout.bytes.count + stderr.bytes.count <= limit else { throw CaptureError.tooMuchOutput(path, limit: limit) }
+      guard stdout.bytes.count + stderr.bytes.count <= limit else {
+        throw CaptureError.tooMuchOutput(path, limit: limit)
+      }
       if ended { return ExitStatus(waitStatus: status) }
       guard Self.now() < deadline else { throw CaptureError.timedOut(path, milliseconds: milliseconds) }
       var polled = [

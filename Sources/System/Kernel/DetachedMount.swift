@@ -34,7 +34,9 @@ public enum DetachedMount {
     // A redirect would make a layer's archive depend on the layers below it.
     try set(context.number, "redirect_dir", "off")
     try set(context.number, "index", "off")
-    if geteuid() != 0 { try Errno.check(kernel_fsconfig(context.number, 0 /* FSCONFIG_SET_FLAG */, "userxattr", nil, 0)) }
+    if geteuid() != 0 {
+      try Errno.check(kernel_fsconfig(context.number, 0 /* FSCONFIG_SET_FLAG */, "userxattr", nil, 0))
+    }
     try Errno.check(kernel_fsconfig(context.number, 6 /* FSCONFIG_CMD_CREATE */, nil, nil, 0))
     let attributes: UInt32 = upper == nil ? 1 /* MOUNT_ATTR_RDONLY */ : 0
     return OwnedDescriptor(try Errno.check(kernel_fsmount(context.number, 1 /* FSMOUNT_CLOEXEC */, attributes)))
@@ -49,7 +51,9 @@ public enum DetachedMount {
   }
 
   /// The same by mount(2), in a mount namespace of a thread's own, of which only the copy of the mount is left.
-  private static func overlayByMount(lower: [FilePath], upper: FilePath?, work: FilePath?) throws(Errno) -> OwnedDescriptor {
+  private static func overlayByMount(lower: [FilePath], upper: FilePath?, work: FilePath?) throws(Errno)
+    -> OwnedDescriptor
+  {
     let number = try NetworkNamespace.onThread { () throws(Errno) -> CInt in
       try Namespaces.unshare(.mount)
       try Mounts.propagate("/", .private, recursive: true)
@@ -66,7 +70,8 @@ public enum DetachedMount {
       if geteuid() != 0 { data += ",userxattr" }
       guard data.utf8.count < 4096 else { throw .argListTooLong }
       let place = lower[0].string
-      try Mounts.mount("overlay", source: "overlay", on: place, flags: upper == nil ? 1 /* MS_RDONLY */ : 0, data: data)
+      try Mounts.mount(
+        "overlay", source: "overlay", on: place, flags: upper == nil ? 1 /* MS_RDONLY */ : 0, data: data)
       return try Errno.check(
         kernel_open_tree(workingDirectory, place, UInt32(bitPattern: 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC)))
     }

@@ -106,7 +106,9 @@ public enum Scheduling {
     try Errno.check(kernel_sched_setaffinity(mask, UInt(mask.count * MemoryLayout<UInt>.size)))
   }
 
-  public static func setPersonality(_ personality: UInt) throws(Errno) { try Errno.check(kernel_personality(personality)) }
+  public static func setPersonality(_ personality: UInt) throws(Errno) {
+    try Errno.check(kernel_personality(personality))
+  }
 
   private static func bitMask(_ numbers: Set<Int>) -> [UInt] {
     var mask = [UInt](repeating: 0, count: (numbers.max() ?? 0) / UInt.bitWidth + 1)

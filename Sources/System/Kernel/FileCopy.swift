@@ -6,7 +6,9 @@ public import SystemPackage
 /// inside the kernel, or bytes through `buffer`. To the end of `source`, whatever its size was said to be.
 ///
 /// - Parameter buffer: for files that fit, and as the last way; at least a page.
-public func copyFile(from source: CInt, to target: CInt, size: Int64, buffer: UnsafeMutableRawBufferPointer) throws(Errno) {
+public func copyFile(from source: CInt, to target: CInt, size: Int64, buffer: UnsafeMutableRawBufferPointer)
+  throws(Errno)
+{
   // For a small file one read and one write are less than asking for a better way.
   if size > Int64(buffer.count) {
     if kernel_clone_file(source, target) == 0 { return }

@@ -87,7 +87,9 @@ public func writeAll(_ descriptor: CInt, _ bytes: [UInt8]) throws(Errno) {
 
 /// Replaces a file as a whole: the new content is written beside it and renamed over it, so that a reader or a
 /// crash sees the old or the new, never a part. `durable` also waits for the disk.
-public func writeFileAtomically(_ path: FilePath, _ bytes: [UInt8], mode: UInt32 = 0o644, durable: Bool = false) throws(Errno) {
+public func writeFileAtomically(_ path: FilePath, _ bytes: [UInt8], mode: UInt32 = 0o644, durable: Bool = false)
+  throws(Errno)
+{
   let temporary = path.string + ".\(getpid()).\(kernel_gettid()).tmp"
   do {
     let file = try openat2(AT_FDCWD, temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: mode)

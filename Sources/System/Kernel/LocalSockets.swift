@@ -9,7 +9,8 @@ public enum LocalSockets {
     var ends: [CInt] = [-1, -1]
     try Errno.check(
       socketpair(
-        AF_UNIX, CInt(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue | (nonBlocking ? SOCK_NONBLOCK.rawValue : 0)), 0, &ends))
+        AF_UNIX, CInt(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue | (nonBlocking ? SOCK_NONBLOCK.rawValue : 0)), 0,
+        &ends))
     return (ends[0], ends[1])
   }
 

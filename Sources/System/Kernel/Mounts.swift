@@ -50,7 +50,8 @@ public enum Mounts {
   public static func finish(_ context: CInt, _ attributes: MountAttributes) throws(Errno) -> OwnedDescriptor {
     try Errno.check(kernel_fsconfig(context, 6, nil, nil, 0))
     return OwnedDescriptor(
-      try Errno.check(kernel_fsmount(context, 1 /* FSMOUNT_CLOEXEC */, UInt32(truncatingIfNeeded: attributes.rawValue))))
+      try Errno.check(
+        kernel_fsmount(context, 1 /* FSMOUNT_CLOEXEC */, UInt32(truncatingIfNeeded: attributes.rawValue))))
   }
 
   /// What the kernel says in words about the last failure on a context: `e overlay: …`; empty where it says nothing.
@@ -61,8 +62,10 @@ public enum Mounts {
       let count = read(context, &buffer, buffer.count)
       guard count > 0 else { return text }
       if !text.isEmpty { text += "; " }
-      text += String(decoding: buffer[..<count].drop { $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: " ") }, as: UTF8.self)
-        .filter { $0 != "\n" }
+      text += String(
+        decoding: buffer[..<count].drop { $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: " ") }, as: UTF8.self
+      )
+      .filter { $0 != "\n" }
     }
   }
 

@@ -57,10 +57,12 @@ public enum NetworkNamespace {
       let slot = Slot(body)
       let job = Unmanaged.passRetained(Job { slot.run() })
       var thread = pthread_t()
-      let created = pthread_create(&thread, nil, { pointer in
-        Unmanaged<Job>.fromOpaque(pointer!).takeRetainedValue().run()
-        return nil
-      }, job.toOpaque())
+      let created = pthread_create(
+        &thread, nil,
+        { pointer in
+          Unmanaged<Job>.fromOpaque(pointer!).takeRetainedValue().run()
+          return nil
+        }, job.toOpaque())
       guard created == 0 else {
         job.release()
         return .failure(Errno(rawValue: created))

@@ -33,7 +33,8 @@ public enum Privileges {
     var effective: UInt64 = 0, permitted: UInt64 = 0, inheritable: UInt64 = 0
     try Errno.check(kernel_capget(&effective, &permitted, &inheritable))
     return ThreadCapabilities(
-      effective: .init(rawValue: effective), permitted: .init(rawValue: permitted), inheritable: .init(rawValue: inheritable))
+      effective: .init(rawValue: effective), permitted: .init(rawValue: permitted),
+      inheritable: .init(rawValue: inheritable))
   }
 
   public static func setCapabilities(_ sets: ThreadCapabilities) throws(Errno) {
@@ -79,10 +80,14 @@ public enum Privileges {
   public static func renounceNewPrivileges() throws(Errno) { try Errno.check(kernel_prctl(38, 1, 0, 0, 0)) }
 
   /// Whether others of the same user may look into this process. (PR_SET_DUMPABLE)
-  public static func setDumpable(_ dumpable: Bool) throws(Errno) { try Errno.check(kernel_prctl(4, dumpable ? 1 : 0, 0, 0, 0)) }
+  public static func setDumpable(_ dumpable: Bool) throws(Errno) {
+    try Errno.check(kernel_prctl(4, dumpable ? 1 : 0, 0, 0, 0))
+  }
 
   /// The signal that this process gets when its parent ends; any change of its user forgets it. (PR_SET_PDEATHSIG)
-  public static func setParentDeathSignal(_ signal: CInt) throws(Errno) { try Errno.check(kernel_prctl(1, UInt(signal), 0, 0, 0)) }
+  public static func setParentDeathSignal(_ signal: CInt) throws(Errno) {
+    try Errno.check(kernel_prctl(1, UInt(signal), 0, 0, 0))
+  }
 
   /// Orphaned descendants become this process's children. (PR_SET_CHILD_SUBREAPER)
   public static func becomeSubreaper() throws(Errno) { try Errno.check(kernel_prctl(36, 1, 0, 0, 0)) }
@@ -101,7 +106,9 @@ public enum Privileges {
   }
 
   /// A session keyring of its own, so that the caller's keys are out of reach. (keyctl(2))
-  public static func joinNewSessionKeyring(_ name: String) throws(Errno) { try Errno.check(kernel_join_session_keyring(name)) }
+  public static func joinNewSessionKeyring(_ name: String) throws(Errno) {
+    try Errno.check(kernel_join_session_keyring(name))
+  }
 
   /// Sets real, effective and saved group and user, and the supplementary groups; nil leaves those.
   public static func become(user: UInt32, group: UInt32, groups: [UInt32]?) throws(Errno) {

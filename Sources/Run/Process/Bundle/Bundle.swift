@@ -70,7 +70,8 @@ struct OverlayRoot {
     work = bundle.annotation("overlay.work")
     guard self.directory.isAbsolute, (upper == nil) == (work == nil) else {
       throw RuntimeError.configuration(
-        property: "annotations.dev.clipper.overlay", problem: "needs an absolute directory, and upper and work together")
+        property: "annotations.dev.clipper.overlay", problem: "needs an absolute directory, and upper and work together"
+      )
     }
     guard upper != nil || !lower.isEmpty else {
       throw RuntimeError.configuration(property: "annotations.dev.clipper.overlay", problem: "has no directory at all")

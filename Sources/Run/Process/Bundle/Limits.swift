@@ -33,18 +33,21 @@ enum Limits {
       return
     }
     guard let limit = memory.limit, limit > 0 else {
-      throw RuntimeError.configuration(property: "linux.resources.memory.swap", problem: "needs a limit of memory as well")
+      throw RuntimeError.configuration(
+        property: "linux.resources.memory.swap", problem: "needs a limit of memory as well")
     }
     guard swap >= limit else {
       throw RuntimeError.configuration(
-        property: "linux.resources.memory.swap", problem: "(\(swap)) is memory and swap together and below the limit of memory (\(limit))")
+        property: "linux.resources.memory.swap",
+        problem: "(\(swap)) is memory and swap together and below the limit of memory (\(limit))")
     }
     limits.swapMax = .bytes(UInt64(swap - limit))
   }
 
   private static func set(_ cpu: LinuxCPU, _ limits: inout CgroupLimits) throws {
     if let quota = cpu.quota, quota != 0 {
-      limits.cpuMax = .init(quota: quota > 0 ? UInt64(quota) : nil, period: cpu.period.flatMap { $0 == 0 ? nil : $0 } ?? 100_000)
+      limits.cpuMax = .init(
+        quota: quota > 0 ? UInt64(quota) : nil, period: cpu.period.flatMap { $0 == 0 ? nil : $0 } ?? 100_000)
     } else if let period = cpu.period, period != 0 {
       limits.cpuMax = .init(quota: nil, period: period)
     }
@@ -64,7 +67,8 @@ enum Limits {
     }
     func weight(_ weight: UInt16) throws -> UInt64 {
       guard (10...1000).contains(weight) else {
-        throw RuntimeError.configuration(property: "linux.resources.blockIO.weight", problem: "is \(weight), outside of 10 to 1000")
+        throw RuntimeError.configuration(
+          property: "linux.resources.blockIO.weight", problem: "is \(weight), outside of 10 to 1000")
       }
       return 1 + (UInt64(weight) - 10) * 9999 / 990
     }
@@ -95,7 +99,8 @@ enum Limits {
         case "b": .block
         case "c", "u": .character
         case let other:
-          throw RuntimeError.configuration(property: "linux.resources.devices", problem: "has the unknown type \"\(other)\"")
+          throw RuntimeError.configuration(
+            property: "linux.resources.devices", problem: "has the unknown type \"\(other)\"")
         }
       var access: DeviceRule.Access = []
       for letter in rule.access ?? "rwm" {
@@ -103,12 +108,15 @@ enum Limits {
         case "r": access.insert(.read)
         case "w": access.insert(.write)
         case "m": access.insert(.makeNode)
-        default: throw RuntimeError.configuration(property: "linux.resources.devices", problem: "has the access \"\(rule.access ?? "")\"")
+        default:
+          throw RuntimeError.configuration(
+            property: "linux.resources.devices", problem: "has the access \"\(rule.access ?? "")\"")
         }
       }
       func number(_ value: Int64?) -> UInt32? { value.flatMap { $0 < 0 ? nil : UInt32(truncatingIfNeeded: $0) } }
       return DeviceRule(
-        allow: rule.allow, kind: kind, major: number(rule.major), minor: number(rule.minor), access: access.isEmpty ? .all : access)
+        allow: rule.allow, kind: kind, major: number(rule.major), minor: number(rule.minor),
+        access: access.isEmpty ? .all : access)
     }
   }
 }

@@ -55,7 +55,9 @@ struct MountOptions {
     }
   }
 
-  private func change(_ set: inout MountAttributes, _ clear: inout MountAttributes, _ attributes: MountAttributes, _ on: Bool) {
+  private func change(
+    _ set: inout MountAttributes, _ clear: inout MountAttributes, _ attributes: MountAttributes, _ on: Bool
+  ) {
     if !attributes.isDisjoint(with: .timeMask) {
       // One field of three values: the kernel wants it cleared whole.
       set.subtract(.timeMask)
@@ -83,13 +85,18 @@ struct MountOptions {
 
   private static let propagations: [String: (MountPropagation, recursive: Bool)] = [
     "private": (.private, false), "rprivate": (.private, true), "shared": (.shared, false), "rshared": (.shared, true),
-    "slave": (.slave, false), "rslave": (.slave, true), "unbindable": (.unbindable, false), "runbindable": (.unbindable, true),
+    "slave": (.slave, false), "rslave": (.slave, true), "unbindable": (.unbindable, false),
+    "runbindable": (.unbindable, true),
   ]
 
   /// For `features`.
   static var known: [String] {
     let names = attributes.keys + attributes.keys.map { "r\($0)" } + propagations.keys
-    return (names + ["bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap", "defaults", "async", "sync", "dirsync", "mand", "nomand",
-      "lazytime", "silent", "loud", "iversion", "noiversion"]).sorted()
+    return
+      (names + [
+        "bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap", "defaults", "async", "sync", "dirsync", "mand",
+        "nomand",
+        "lazytime", "silent", "loud", "iversion", "noiversion",
+      ]).sorted()
   }
 }

@@ -13,7 +13,8 @@ struct SeccompCompiler {
   static func compile(_ profile: LinuxSeccomp) throws -> SeccompProgram {
     let action = try action(profile.defaultAction, profile.defaultErrnoRet)
     guard let context = seccomp_init(action) else {
-      throw RuntimeError.seccomp("linux.seccomp: libseccomp refuses the default action \(profile.defaultAction.rawValue)")
+      throw RuntimeError.seccomp(
+        "linux.seccomp: libseccomp refuses the default action \(profile.defaultAction.rawValue)")
     }
     defer { seccomp_release(context) }
     let compiler = SeccompCompiler(context: context, profile: profile, defaultAction: action)
@@ -117,7 +118,8 @@ struct SeccompCompiler {
     let notifies = profile.defaultAction == .notify || (profile.syscalls ?? []).contains { $0.action == .notify }
     if notifies {
       guard profile.listenerPath?.isEmpty == false else {
-        throw RuntimeError.configuration(property: "linux.seccomp.listenerPath", problem: "is needed for SCMP_ACT_NOTIFY")
+        throw RuntimeError.configuration(
+          property: "linux.seccomp.listenerPath", problem: "is needed for SCMP_ACT_NOTIFY")
       }
       flags |= 1 << 3
     } else {
@@ -138,9 +140,9 @@ struct SeccompCompiler {
     }
   }
 
-  /// Calls that are newer than all that the profile knows answer ENOSYS, so that a C library tries the older one, and not
-  /// EPERM, which it would believe. Only for profiles that refuse by default; the native architecture's numbers alone:
-  /// they grow in order since Linux 5.1.
+  /// Calls that are newer than all that the profile knows answer ENOSYS, so that a C library tries the older one, and
+  /// not EPERM, which it would believe. Only for profiles that refuse by default; the native architecture's numbers
+  /// alone: they grow in order since Linux 5.1.
   private func unknownCallsStub() -> [UInt8] {
     guard profile.defaultAction == .errno, profile.defaultErrnoRet != UInt32(ENOSYS) else { return [] }
     let native = seccomp_arch_native()

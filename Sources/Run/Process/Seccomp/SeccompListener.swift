@@ -3,7 +3,8 @@ import Kernel
 import RuntimeSpec
 import SystemPackage
 
-/// Hands a filter's listener to the agent that decides about calls. (runtime-spec, config-linux.md, Container Process State)
+/// Hands a filter's listener to the agent that decides about calls. (runtime-spec, config-linux.md, Container Process
+/// State)
 enum SeccompListener {
   private struct ProcessState: Encodable {
     var ociVersion = RuntimeConfig.version
@@ -15,7 +16,8 @@ enum SeccompListener {
 
   static func send(_ listener: OpenFile, _ bundle: Bundle, state: RuntimeState) throws {
     guard let seccomp = bundle.config.linux?.seccomp, let path = seccomp.listenerPath else { return }
-    let message = try JSONText.encode(ProcessState(pid: state.pid ?? 0, metadata: seccomp.listenerMetadata, state: state))
+    let message = try JSONText.encode(
+      ProcessState(pid: state.pid ?? 0, metadata: seccomp.listenerMetadata, state: state))
     try attempt("hand the seccomp listener to \(path)", .seccomp) { () throws(Errno) in
       let socket = try LocalSockets.connectStream(path)
       try LocalSockets.send(socket.number, message, descriptors: [listener.number])

@@ -16,7 +16,8 @@ struct SeccompProgram {
   static func make(_ bundle: Bundle, _ process: ContainerProcess, cache: FilePath?) throws -> SeccompProgram? {
     if let name = bundle.annotation("seccomp") {
       guard bundle.config.linux?.seccomp == nil else {
-        throw RuntimeError.configuration(property: "annotations.dev.clipper.seccomp", problem: "and linux.seccomp exclude each other")
+        throw RuntimeError.configuration(
+          property: "annotations.dev.clipper.seccomp", problem: "and linux.seccomp exclude each other")
       }
       switch name {
       case "docker-default":
@@ -36,7 +37,8 @@ struct SeccompProgram {
   /// The kind of machine and the library: a filter is valid for these.
   private static var machine: String {
     let library = seccomp_version()?.pointee
-    return "arch=\(seccomp_arch_native()) libseccomp=\(library?.major ?? 0).\(library?.minor ?? 0).\(library?.micro ?? 0)"
+    return
+      "arch=\(seccomp_arch_native()) libseccomp=\(library?.major ?? 0).\(library?.minor ?? 0).\(library?.micro ?? 0)"
   }
 
   func load() throws(Errno) -> CInt {
@@ -53,7 +55,8 @@ struct SeccompProgram {
 
   // MARK: Cache
 
-  private static func cached(_ key: [UInt8], _ cache: FilePath?, _ profile: () -> LinuxSeccomp) throws -> SeccompProgram {
+  private static func cached(_ key: [UInt8], _ cache: FilePath?, _ profile: () -> LinuxSeccomp) throws -> SeccompProgram
+  {
     let file = cache.map { SeccompCache(directory: $0, key: key) }
     if let program = file?.read() { return program }
     let program = try SeccompCompiler.compile(profile())
@@ -62,8 +65,8 @@ struct SeccompProgram {
   }
 }
 
-/// Compiled filters on disk: `<directory>/<hash of the key>`, each with its whole key, which is compared byte by byte. The
-/// directory belongs to the runtime's user alone; what does not check out is compiled again.
+/// Compiled filters on disk: `<directory>/<hash of the key>`, each with its whole key, which is compared byte by byte.
+/// The directory belongs to the runtime's user alone; what does not check out is compiled again.
 ///
 /// ```
 /// "clipper-bpf 1\n"  key length (4)  key  flags (4)  program length (4)  checksum of the program (8)  program
@@ -91,8 +94,10 @@ struct SeccompCache {
       let content = try? readAll(descriptor.number, limit: 1 << 20)
     else { return nil }
     var rest = content[...]
-    guard take(&rest, Self.magic.count) == Self.magic[...], let length = number(&rest, 4), take(&rest, length) == key[...],
-      let flags = number(&rest, 4), let size = number(&rest, 4), let checksum = take(&rest, 8), rest.count == size, size % 8 == 0, size > 0,
+    guard take(&rest, Self.magic.count) == Self.magic[...], let length = number(&rest, 4),
+      take(&rest, length) == key[...],
+      let flags = number(&rest, 4), let size = number(&rest, 4), let checksum = take(&rest, 8), rest.count == size,
+      size % 8 == 0, size > 0,
       Array(checksum) == Self.bytes(Self.hash(rest), 8)
     else { return nil }
     return SeccompProgram(instructions: Array(rest), flags: UInt32(flags))
@@ -101,7 +106,8 @@ struct SeccompCache {
   func write(_ program: SeccompProgram) {
     let content =
       Self.magic + Self.bytes(UInt64(key.count), 4) + key + Self.bytes(UInt64(program.flags), 4)
-      + Self.bytes(UInt64(program.instructions.count), 4) + Self.bytes(Self.hash(program.instructions), 8) + program.instructions
+      + Self.bytes(UInt64(program.instructions.count), 4) + Self.bytes(Self.hash(program.instructions), 8)
+      + program.instructions
     // It only saves time: a full disk, for one, must not stop a container.
     try? makeDirectories(directory, mode: 0o700)
     try? writeFileAtomically(file, content, mode: 0o600)

@@ -17,7 +17,9 @@ struct Console {
       return try openat2(terminals, "ptmx", flags: O_RDWR | O_NOCTTY | O_NOFOLLOW)
     }
     slave = OpenFile(
-      try attempt("open a terminal of the container's /dev/pts") { () throws(Errno) in try Terminals.openPeer(of: multiplexer.number) })
+      try attempt("open a terminal of the container's /dev/pts") { () throws(Errno) in
+        try Terminals.openPeer(of: multiplexer.number)
+      })
     master = OpenFile(multiplexer)
   }
 
@@ -31,9 +33,12 @@ struct Console {
   /// Lays the terminal over /dev/console. Both ends are descriptors: no link and no mount that somebody put there in
   /// between is followed. (CVE-2025-52565)
   func bindConsole(_ tree: RootTree) throws {
-    let directory = try attempt("open /dev in the container", .mount) { () throws(Errno) in try tree.openMaking("/dev", .directory) }
+    let directory = try attempt("open /dev in the container", .mount) { () throws(Errno) in
+      try tree.openMaking("/dev", .directory)
+    }
     try attempt("mount the terminal on /dev/console", .mount) { () throws(Errno) in
-      let file = openat(directory.number, "console", O_CREAT | O_WRONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0o600)
+      let file = openat(
+        directory.number, "console", O_CREAT | O_WRONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0o600)
       if file >= 0 { close(file) }
       let target = try openat2(directory.number, "console", flags: pathOnly | O_NOFOLLOW)
       let source = try Mounts.copy(slave.number, recursive: false)
@@ -44,7 +49,9 @@ struct Console {
   /// Makes it standard input, output and error of this process, which leads a session.
   func takeOver(user: ContainerUser) throws {
     try attempt("give the terminal to its user") { () throws(Errno) in
-      if fchown(slave.number, user.uid, gid_t.max) != 0, Errno.current != .notPermitted, Errno.current != .invalidArgument {
+      if fchown(slave.number, user.uid, gid_t.max) != 0, Errno.current != .notPermitted,
+        Errno.current != .invalidArgument
+      {
         throw Errno.current
       }
       try Terminals.becomeControlling(slave.number)

@@ -41,7 +41,8 @@ struct ContainerSetup {
       try channel.send(.hooks)
       try channel.waitToProceed()
     }
-    try Hooks.run(bundle.config.hooks?.createContainer, "createContainer", state: request.state(.creating, pid: getpid()))
+    try Hooks.run(
+      bundle.config.hooks?.createContainer, "createContainer", state: request.state(.creating, pid: getpid()))
     let console = try openConsole(mounts, tree)
     try writeKernelSettings()
     try makeWorkingDirectory(tree)
@@ -130,7 +131,9 @@ struct ContainerSetup {
     guard let cwd = bundle.config.process?.cwd, cwd != "/" else { return }
     do throws(Errno) { _ = try tree.openMaking(cwd, .directory) } catch {
       // A read-only root, or a link that is not for us to follow: entering it will say what is wrong.
-      guard error == .readOnlyFileSystem || error == .permissionDenied || error == .tooManySymbolicLinkLevels || error == .notDirectory
+      guard
+        error == .readOnlyFileSystem || error == .permissionDenied || error == .tooManySymbolicLinkLevels
+          || error == .notDirectory
       else { throw RuntimeError.call(doing: "make the working directory \(cwd)", error, .workingDirectory) }
     }
   }
@@ -139,15 +142,18 @@ struct ContainerSetup {
 
   private func setNames() throws {
     if let name = bundle.config.hostname, !name.isEmpty {
-      try attempt("set the host name \(name)") { () throws(Errno) in try Errno.check(sethostname(name, name.utf8.count)) }
+      try attempt("set the host name \(name)") { () throws(Errno) in try Errno.check(sethostname(name, name.utf8.count))
+      }
     }
     if let name = bundle.config.domainname, !name.isEmpty {
-      try attempt("set the domain name \(name)") { () throws(Errno) in try Errno.check(setdomainname(name, name.utf8.count)) }
+      try attempt("set the domain name \(name)") { () throws(Errno) in
+        try Errno.check(setdomainname(name, name.utf8.count))
+      }
     }
   }
 
-  /// Through a proc file system of our own that is attached nowhere: whatever lies on the container's /proc cannot turn a
-  /// write to another file. (CVE-2025-52881)
+  /// Through a proc file system of our own that is attached nowhere: whatever lies on the container's /proc cannot turn
+  /// a write to another file. (CVE-2025-52881)
   private func writeKernelSettings() throws {
     let sysctls = linux.sysctl ?? [:]
     guard !sysctls.isEmpty else { return }
@@ -171,7 +177,9 @@ struct ContainerSetup {
       terminals = own
     } else {
       terminals = OpenFile(
-        try attempt("open the container's /dev/pts") { () throws(Errno) in try tree.open("/dev/pts", flags: O_RDONLY | O_DIRECTORY) })
+        try attempt("open the container's /dev/pts") { () throws(Errno) in
+          try tree.open("/dev/pts", flags: O_RDONLY | O_DIRECTORY)
+        })
     }
     let console = try Console(terminals: terminals.number)
     try console.setSize(bundle.config.process?.consoleSize)
@@ -182,7 +190,8 @@ struct ContainerSetup {
         try LocalSockets.send(socket.number, Array("/dev/ptmx".utf8), descriptors: [console.master.number])
       }
     case .caller: try channel.send(.terminal, descriptors: [console.master.number])
-    case .none: throw RuntimeError.usage("process.terminal is true, and nobody takes the terminal: --console-socket is needed")
+    case .none:
+      throw RuntimeError.usage("process.terminal is true, and nobody takes the terminal: --console-socket is needed")
     }
     return console
   }
@@ -190,7 +199,9 @@ struct ContainerSetup {
   // MARK: The program
 
   private func becomeProcess(_ console: Console?) throws -> RuntimeError {
-    guard let process = bundle.config.process else { throw RuntimeError.configuration(property: "process", problem: "is missing") }
+    guard let process = bundle.config.process else {
+      throw RuntimeError.configuration(property: "process", problem: "is missing")
+    }
     try IdentityChange.setStreams(request.streams, console, process.user)
     try setPersonality()
     try setMemoryPolicy()
@@ -200,7 +211,8 @@ struct ContainerSetup {
       preserved: request.preserved, diesWithParent: request.diesWithParent)
     // Hooks of the container's side run as its root, before the rights go.
     if request.startSocket == nil {
-      try Hooks.run(bundle.config.hooks?.startContainer, "startContainer", state: request.state(.created, pid: getpid()))
+      try Hooks.run(
+        bundle.config.hooks?.startContainer, "startContainer", state: request.state(.created, pid: getpid()))
       let program = try setup.run(channel)
       return try setup.execute(program, channel)
     }
@@ -238,17 +250,25 @@ struct ContainerSetup {
     switch personality.domain {
     case "LINUX": value = 0
     case "LINUX32": value = 8
-    default: throw RuntimeError.configuration(property: "linux.personality.domain", problem: "is \"\(personality.domain)\"")
+    default:
+      throw RuntimeError.configuration(property: "linux.personality.domain", problem: "is \"\(personality.domain)\"")
     }
-    try attempt("set the personality \(personality.domain)") { () throws(Errno) in try Scheduling.setPersonality(value) }
+    try attempt("set the personality \(personality.domain)") { () throws(Errno) in try Scheduling.setPersonality(value)
+    }
   }
 
   private func setMemoryPolicy() throws {
     guard let policy = linux.memoryPolicy else { return }
-    let modes = ["MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE"]
+    let modes = [
+      "MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY",
+      "MPOL_WEIGHTED_INTERLEAVE",
+    ]
     let flags = ["MPOL_F_STATIC_NODES": 1 << 15, "MPOL_F_RELATIVE_NODES": 1 << 14, "MPOL_F_NUMA_BALANCING": 1 << 13]
-    guard var mode = modes.firstIndex(of: policy.mode), let nodes = Names.list(policy.nodes.flatMap { $0.isEmpty ? nil : $0 } ?? "0") else {
-      throw RuntimeError.configuration(property: "linux.memoryPolicy", problem: "has the mode \(policy.mode), nodes \(policy.nodes ?? "")")
+    guard var mode = modes.firstIndex(of: policy.mode),
+      let nodes = Names.list(policy.nodes.flatMap { $0.isEmpty ? nil : $0 } ?? "0")
+    else {
+      throw RuntimeError.configuration(
+        property: "linux.memoryPolicy", problem: "has the mode \(policy.mode), nodes \(policy.nodes ?? "")")
     }
     for name in policy.flags ?? [] {
       guard let flag = flags[name] else {

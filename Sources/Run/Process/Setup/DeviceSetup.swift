@@ -53,13 +53,17 @@ struct DeviceSetup {
     case "c", "u": type = S_IFCHR
     case "b": type = S_IFBLK
     case "p": type = S_IFIFO
-    default: throw RuntimeError.configuration(property: "linux.devices", problem: "has the type \"\(device.type)\" for \(device.path)")
+    default:
+      throw RuntimeError.configuration(
+        property: "linux.devices", problem: "has the type \"\(device.type)\" for \(device.path)")
     }
     guard type == S_IFIFO || (device.major != nil && device.minor != nil) else {
-      throw RuntimeError.configuration(property: "linux.devices", problem: "has \(device.path) without major and minor number")
+      throw RuntimeError.configuration(
+        property: "linux.devices", problem: "has \(device.path) without major and minor number")
     }
     let mode = device.fileMode ?? 0o666
-    let number = deviceNumber(major: UInt32(truncatingIfNeeded: device.major ?? 0), minor: UInt32(truncatingIfNeeded: device.minor ?? 0))
+    let number = deviceNumber(
+      major: UInt32(truncatingIfNeeded: device.major ?? 0), minor: UInt32(truncatingIfNeeded: device.minor ?? 0))
     do throws(Errno) {
       try node(directory, name, type | mode_t(mode & 0o7777), number)
       // mknod takes the umask off.
@@ -91,7 +95,9 @@ struct DeviceSetup {
     try attempt("bind the host's \(device.path)", .mount) { () throws(Errno) in
       let source = try Mounts.copy(workingDirectory, device.path, recursive: false)
       let found = try status(of: source.number)
-      guard found.st_rdev == number, found.isCharacterDevice || device.type == "b" else { throw Errno(rawValue: ENODEV) }
+      guard found.st_rdev == number, found.isCharacterDevice || device.type == "b" else {
+        throw Errno(rawValue: ENODEV)
+      }
       let file = openat(directory, name, O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0o644)
       if file >= 0 { close(file) }
       let target = try openat2(directory, name, flags: pathOnly | O_NOFOLLOW)

@@ -40,10 +40,13 @@ struct ExecLaunch {
     let seccomp = try SeccompProgram.make(request.bundle, request.process, cache: request.seccompCache)
     let cgroup = try request.container.cgroup.map { OpenFile(try $0.open()) }
     let (ours, theirs) = try SetupChannel.pair()
-    let outcome = try attempt("make a process for the container") { () throws(Errno) in try Cloning.clone(cgroup: cgroup?.number) }
+    let outcome = try attempt("make a process for the container") { () throws(Errno) in
+      try Cloning.clone(cgroup: cgroup?.number)
+    }
     switch outcome {
     case .child:
-      ExecSetup(request: request, target: OpenFile(target), ownProgram: ownProgram, seccomp: seccomp, channel: theirs).run()
+      ExecSetup(request: request, target: OpenFile(target), ownProgram: ownProgram, seccomp: seccomp, channel: theirs)
+        .run()
     case .parent(let step):
       theirs.file.close()
       return try listen(ours, step)
@@ -145,7 +148,8 @@ private struct ExecSetup {
           try LocalSockets.send(socket.number, Array("/dev/ptmx".utf8), descriptors: [made.master.number])
         }
       case .caller: try channel.send(.terminal, descriptors: [made.master.number])
-      case .none: throw RuntimeError.usage("process.terminal is true, and nobody takes the terminal: --console-socket is needed")
+      case .none:
+        throw RuntimeError.usage("process.terminal is true, and nobody takes the terminal: --console-socket is needed")
       }
       console = made
     }

@@ -3,7 +3,8 @@ import Kernel
 import RuntimeSpec
 import SystemPackage
 
-/// Runs hooks in order, each with the container's state on its standard input. (runtime-spec, config.md, POSIX-platform Hooks)
+/// Runs hooks in order, each with the container's state on its standard input. (runtime-spec, config.md, POSIX-platform
+/// Hooks)
 enum Hooks {
   /// The first that fails ends it.
   static func run(_ hooks: [ContainerHook]?, _ point: String, state: @autoclosure () throws -> RuntimeState) throws {
@@ -21,13 +22,15 @@ enum Hooks {
       let milliseconds = hook.timeout.map { $0 * 1000 } ?? Int(Int32.max)
       let run = try spawn.capture(input: state, limit: 1 << 20, milliseconds: milliseconds)
       guard run.status == .exited(0) else {
-        let output = String(decoding: (run.errorOutput.isEmpty ? run.output : run.errorOutput).prefix(2048), as: UTF8.self)
+        let output = String(
+          decoding: (run.errorOutput.isEmpty ? run.output : run.errorOutput).prefix(2048), as: UTF8.self)
         let how =
           switch run.status {
           case .exited(let code): "ended with status \(code)"
           case .signaled(let signal): "was ended by signal \(signal)"
           }
-        throw RuntimeError.hook(point: point, path: hook.path, problem: output.isEmpty ? how : "\(how): \(trimmed(output))")
+        throw RuntimeError.hook(
+          point: point, path: hook.path, problem: output.isEmpty ? how : "\(how): \(trimmed(output))")
       }
     } catch let error as CaptureError {
       throw RuntimeError.hook(point: point, path: hook.path, problem: "failed: \(error)")

@@ -38,16 +38,20 @@ enum IDMapping {
   }
 
   private static func runHelper(_ name: String, _ mappings: [LinuxIDMapping], _ pid: pid_t) throws {
-    guard let path = ["/usr/bin", "/bin", "/usr/local/bin"].map({ "\($0)/\(name)" })
-      .first(where: { (path: String) in access(path, X_OK) == 0 }) else {
+    guard
+      let path = ["/usr/bin", "/bin", "/usr/local/bin"].map({ "\($0)/\(name)" })
+        .first(where: { (path: String) in access(path, X_OK) == 0 })
+    else {
       throw RuntimeError.unsupported(
-        "a user namespace with ranges of IDs for an unprivileged user", reason: "\(name) is not installed (Debian: uidmap)")
+        "a user namespace with ranges of IDs for an unprivileged user",
+        reason: "\(name) is not installed (Debian: uidmap)")
     }
     let arguments = ["\(pid)"] + mappings.flatMap { ["\($0.containerID)", "\($0.hostID)", "\($0.size)"] }
     let child = try attempt("start \(path)") { () throws(Errno) in try Spawn(FilePath(path), arguments).start() }
     let status = try attempt("wait for \(path)") { () throws(Errno) in try waitForProcess(child) }
     guard status == .exited(0) else {
-      throw RuntimeError.start(StartFailure(kind: .user, message: "\(path) ended with \(status.code): see /etc/subuid and /etc/subgid"))
+      throw RuntimeError.start(
+        StartFailure(kind: .user, message: "\(path) ended with \(status.code): see /etc/subuid and /etc/subgid"))
     }
   }
 

@@ -15,7 +15,8 @@ enum IdentityChange {
     try attempt("hide this process from the others") { () throws(Errno) in try Privileges.setDumpable(false) }
   }
 
-  /// Puts standard input, output and error in their places, owned by the user where they belong to this container alone.
+  /// Puts standard input, output and error in their places, owned by the user where they belong to this container
+  /// alone.
   static func setStreams(_ streams: (CInt, CInt, CInt)?, _ console: Console?, _ user: ContainerUser) throws {
     if let console {
       try console.takeOver(user: user)
@@ -28,11 +29,16 @@ enum IdentityChange {
     }
     guard user.uid != 0 else { return }
     for number in CInt(0)...2 {
-      // So that the program can open /dev/stdout again. Only pipes and sockets: a terminal or a file is somebody else's.
-      guard let status = try? status(of: number), [S_IFIFO, S_IFSOCK].contains(status.st_mode & S_IFMT), status.st_uid != user.uid else {
+      // So that the program can open /dev/stdout again. Only pipes and sockets: a terminal or a file is somebody
+      // else's.
+      guard let status = try? status(of: number), [S_IFIFO, S_IFSOCK].contains(status.st_mode & S_IFMT),
+        status.st_uid != user.uid
+      else {
         continue
       }
-      if fchown(number, user.uid, gid_t.max) != 0, ![.notPermitted, .invalidArgument, .readOnlyFileSystem].contains(Errno.current) {
+      if fchown(number, user.uid, gid_t.max) != 0,
+        ![.notPermitted, .invalidArgument, .readOnlyFileSystem].contains(Errno.current)
+      {
         throw RuntimeError.call(doing: "give descriptor \(number) to user \(user.uid)", Errno.current, .user)
       }
     }
@@ -42,7 +48,9 @@ enum IdentityChange {
 /// AppArmor and SELinux labels of the next execve.
 enum SecurityLabels {
   static func set(_ process: ContainerProcess) throws {
-    let profile = process.apparmorProfile.flatMap { $0.isEmpty || $0 == "unconfined" && !BundleCheck.hasAppArmor ? nil : $0 }
+    let profile = process.apparmorProfile.flatMap {
+      $0.isEmpty || $0 == "unconfined" && !BundleCheck.hasAppArmor ? nil : $0
+    }
     let label = process.selinuxLabel.flatMap { $0.isEmpty ? nil : $0 }
     guard profile != nil || label != nil else { return }
     // Not through the container's /proc. (CVE-2019-16884, CVE-2025-52881)
@@ -54,7 +62,9 @@ enum SecurityLabels {
     if let profile {
       try attempt("set the AppArmor profile \(profile)") { () throws(Errno) in
         let file: CInt
-        if let found = try? openat2(proc.number, "\(own)/apparmor/exec", flags: O_WRONLY, resolve: [.beneath, .noSymlinks]).release() {
+        if let found = try? openat2(
+          proc.number, "\(own)/apparmor/exec", flags: O_WRONLY, resolve: [.beneath, .noSymlinks]
+        ).release() {
           file = found
         } else {
           file = try openat2(proc.number, "\(own)/exec", flags: O_WRONLY, resolve: [.beneath, .noSymlinks]).release()

@@ -23,7 +23,9 @@ struct Launch {
     let cgroup = try request.cgroup.map { OpenFile(try $0.open()) }
     let outcome: Cloning.Outcome
     if needsStep {
-      outcome = try attempt("make the container's process") { () throws(Errno) in try Cloning.clone(cgroup: cgroup?.number) }
+      outcome = try attempt("make the container's process") { () throws(Errno) in
+        try Cloning.clone(cgroup: cgroup?.number)
+      }
       if case .child = outcome { step(theirs) }
     } else {
       outcome = try attempt("make the container's process and its namespaces") { () throws(Errno) in
@@ -32,7 +34,8 @@ struct Launch {
       if case .child = outcome { ContainerSetup(request: request, preparation: preparation, channel: theirs).run() }
     }
     guard case .parent(let pid) = outcome else { throw RuntimeError.state("a process went the wrong way") }
-    return try LaunchWatch(launch: self, channel: ours).run(child: pid, isStep: needsStep, theirs: theirs, started: started)
+    return try LaunchWatch(launch: self, channel: ours).run(
+      child: pid, isStep: needsStep, theirs: theirs, started: started)
   }
 
   /// A time namespace is entered by children only, as is a PID namespace that is joined, and what is made in a user
@@ -117,7 +120,9 @@ private struct LaunchWatch {
     } catch {
       if known { kill(pid, SIGKILL) }
       let status = try? waitForProcess(pid)
-      if case RuntimeError.setupDied = error, case .signaled(let signal)? = status { throw RuntimeError.setupDied(signal: signal) }
+      if case RuntimeError.setupDied = error, case .signaled(let signal)? = status {
+        throw RuntimeError.setupDied(signal: signal)
+      }
       throw error
     }
   }

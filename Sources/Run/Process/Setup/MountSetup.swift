@@ -93,7 +93,9 @@ struct MountSetup {
         step = "\(key)=\(value)"
         try Mounts.set(context.number, key, value)
       }
-      if let label = bundle.config.linux?.mountLabel, !label.isEmpty, ["tmpfs", "devpts", "mqueue", "overlay"].contains(type) {
+      if let label = bundle.config.linux?.mountLabel, !label.isEmpty,
+        ["tmpfs", "devpts", "mqueue", "overlay"].contains(type)
+      {
         step = "context=\(label)"
         try Mounts.set(context.number, "context", label)
       }
@@ -103,7 +105,8 @@ struct MountSetup {
       let messages = Mounts.messages(context.number)
       let option = step.isEmpty ? "" : " with the option \(step)"
       throw RuntimeError.call(
-        doing: "mount \(type) on \(mount.destination)\(option)\(messages.isEmpty ? "" : " (\(messages))")", error, .mount)
+        doing: "mount \(type) on \(mount.destination)\(option)\(messages.isEmpty ? "" : " (\(messages))")", error,
+        .mount)
     }
   }
 
@@ -136,18 +139,23 @@ struct MountSetup {
   private func attach(_ source: OpenFile, _ mount: ContainerMount, _ options: MountOptions, isBind: Bool) throws {
     let path = mount.destination
     if isBind { try change(source, options, path) }
-    let sourceStatus = try attempt("look at the source of \(path)", .mount) { () throws(Errno) in try status(of: source.number) }
+    let sourceStatus = try attempt("look at the source of \(path)", .mount) { () throws(Errno) in
+      try status(of: source.number)
+    }
     // /proc and /sys as links in an image would put the real ones elsewhere. (CVE-2019-19921)
     let ordinary = mount.type == "proc" || mount.type == "sysfs"
     let target = try attempt("make the mount point \(path)", .mount) { () throws(Errno) in
       try tree.openMaking(path, sourceStatus.isDirectory ? .directory : .file, resolve: ordinary ? .noSymlinks : [])
     }
-    if try attempt("look at \(path)", .mount, { () throws(Errno) in try status(of: target.number).isDirectory }) != sourceStatus.isDirectory {
+    if try attempt("look at \(path)", .mount, { () throws(Errno) in try status(of: target.number).isDirectory })
+      != sourceStatus.isDirectory
+    {
       throw RuntimeError.start(
         StartFailure(
           kind: .mount,
-          message: "cannot mount a \(sourceStatus.isDirectory ? "directory on the file" : "file on the directory") \(path): are you trying "
-            + "to mount a directory onto a file (or vice-versa)?"))
+          message:
+            "cannot mount a \(sourceStatus.isDirectory ? "directory on the file" : "file on the directory") \(path): "
+            + "are you trying to mount a directory onto a file (or vice-versa)?"))
     }
     try checkProc(target.number, path, source)
     try attempt("mount on \(path)", .mount) { () throws(Errno) in try Mounts.attach(source.number, to: target.number) }
@@ -174,26 +182,31 @@ struct MountSetup {
     }
   }
 
-  /// Nothing but a proc file system is mounted on /proc, and inside of it only what a container may see faked: a file that
-  /// the runtime or the kernel's checks rely on must be the kernel's. (CVE-2019-16884, CVE-2023-27561)
+  /// Nothing but a proc file system is mounted on /proc, and inside of it only what a container may see faked: a file
+  /// that the runtime or the kernel's checks rely on must be the kernel's. (CVE-2019-16884, CVE-2023-27561)
   private func checkProc(_ target: CInt, _ path: String, _ source: OpenFile) throws {
     let normal = FilePath(path).lexicallyNormalized().string
     if normal == "/proc" {
       guard (try? Mounts.fileSystemType(source.number)) == Mounts.procFileSystem else {
-        throw RuntimeError.start(StartFailure(kind: .mount, message: "\(path) cannot be covered by anything but the file system proc"))
+        throw RuntimeError.start(
+          StartFailure(kind: .mount, message: "\(path) cannot be covered by anything but the file system proc"))
       }
       return
     }
-    let targetType = try attempt("look at the file system of \(path)", .mount) { () throws(Errno) in try Mounts.fileSystemType(target) }
+    let targetType = try attempt("look at the file system of \(path)", .mount) { () throws(Errno) in
+      try Mounts.fileSystemType(target)
+    }
     guard targetType == Mounts.procFileSystem else { return }
     let place = RootTree.path(of: target)
     guard place.hasPrefix("/proc/"), !Self.coverable.contains(String(place.dropFirst(6))) else { return }
-    throw RuntimeError.start(StartFailure(kind: .mount, message: "\(path) is inside /proc, where nothing may be mounted"))
+    throw RuntimeError.start(
+      StartFailure(kind: .mount, message: "\(path) is inside /proc, where nothing may be mounted"))
   }
 
   /// As runc and lxcfs agree.
   private static let coverable: Set<String> = [
-    "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev", "sys/kernel/ns_last_pid",
+    "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev",
+    "sys/kernel/ns_last_pid",
     "sys/crypto/fips_enabled",
   ]
 

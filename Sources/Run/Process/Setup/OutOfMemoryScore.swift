@@ -5,8 +5,8 @@ import SystemPackage
 
 /// How ready the kernel is to end a process when memory runs out. (proc(5), oom_score_adj)
 enum OutOfMemoryScore {
-  /// - Parameter pid: in the PID namespace that /proc shows; nil is the calling process, whose own idea of its number is
-  ///   another one in a new PID namespace.
+  /// - Parameter pid: in the PID namespace that /proc shows; nil is the calling process, whose own idea of its number
+  /// is   another one in a new PID namespace.
   static func set(_ score: Int, of pid: pid_t?, warn: (String) throws -> Void) throws {
     let path = "/proc/\(pid.map { "\($0)" } ?? "self")/oom_score_adj"
     do throws(Errno) {

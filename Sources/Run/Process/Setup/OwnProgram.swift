@@ -5,11 +5,11 @@ import SystemPackage
 
 /// The file of the running runtime, which a container must not be able to write to.
 ///
-/// A container's process can come to hold `/proc/PID/exe` of a runtime's process, for example by having `/proc/self/exe`
-/// executed as a script's interpreter, and write to the host's file once nobody executes it any more. (CVE-2019-5736)
-/// A runtime that could be written to therefore first executes itself from a mount of its file that is read-only and
-/// attached nowhere: a descriptor of it can never be opened for writing. It costs one execve of a static program. Where
-/// there is no right to mount, a sealed copy in memory does the same.
+/// A container's process can come to hold `/proc/PID/exe` of a runtime's process, for example by having
+/// `/proc/self/exe` executed as a script's interpreter, and write to the host's file once nobody executes it any more.
+/// (CVE-2019-5736) A runtime that could be written to therefore first executes itself from a mount of its file that is
+/// read-only and attached nowhere: a descriptor of it can never be opened for writing. It costs one execve of a static
+/// program. Where there is no right to mount, a sealed copy in memory does the same.
 enum OwnProgram {
   static func open() throws -> OpenFile {
     OpenFile(
@@ -23,7 +23,9 @@ enum OwnProgram {
     let program = try attempt("open /proc/self/exe") { () throws(Errno) in
       try openat2(workingDirectory, "/proc/self/exe", flags: O_RDONLY)
     }
-    if try attempt("look at /proc/self/exe", .other, { () throws(Errno) in try Mounts.isReadOnly(program.number) }) { return }
+    if try attempt("look at /proc/self/exe", .other, { () throws(Errno) in try Mounts.isReadOnly(program.number) }) {
+      return
+    }
     if Execution.isSealed(program.number) { return }
     do throws(Errno) {
       try Execution.access("/proc/self/exe", W_OK)

@@ -16,9 +16,12 @@ struct PathRestrictions {
       if try attempt("look at \(path)", .mount, { () throws(Errno) in try status(of: place.number).isDirectory }) {
         let mount: OpenFile
         if let cover {
-          mount = OpenFile(try attempt("cover \(path)", .mount) { () throws(Errno) in try Mounts.copy(cover.number, recursive: false) })
+          mount = OpenFile(
+            try attempt("cover \(path)", .mount) { () throws(Errno) in try Mounts.copy(cover.number, recursive: false) }
+          )
         } else {
-          mount = OpenFile(try attempt("make an empty file system", .mount) { () throws(Errno) in try emptyDirectory() })
+          mount = OpenFile(
+            try attempt("make an empty file system", .mount) { () throws(Errno) in try emptyDirectory() })
         }
         try attempt("cover \(path)", .mount) { () throws(Errno) in try Mounts.attach(mount.number, to: place.number) }
         if cover == nil { cover = mount }
@@ -47,7 +50,8 @@ struct PathRestrictions {
   /// nil where it is not there, which is fine.
   private func find(_ path: String) throws -> OpenFile? {
     guard path.hasPrefix("/") else {
-      throw RuntimeError.configuration(property: "linux.maskedPaths", problem: "and readonlyPaths have \"\(path)\", which is not absolute")
+      throw RuntimeError.configuration(
+        property: "linux.maskedPaths", problem: "and readonlyPaths have \"\(path)\", which is not absolute")
     }
     do throws(Errno) {
       return OpenFile(try tree.open(path))
@@ -71,7 +75,8 @@ struct PathRestrictions {
     }
     let found = try attempt("look at the host's /dev/null", .mount) { () throws(Errno) in try status(of: file.number) }
     guard found.isCharacterDevice, found.st_rdev == deviceNumber(major: 1, minor: 3) else {
-      throw RuntimeError.start(StartFailure(kind: .mount, message: "the host's /dev/null is not the device 1:3; nothing is masked with it"))
+      throw RuntimeError.start(
+        StartFailure(kind: .mount, message: "the host's /dev/null is not the device 1:3; nothing is masked with it"))
     }
     return OpenFile(file)
   }

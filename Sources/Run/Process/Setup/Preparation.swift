@@ -4,8 +4,8 @@ import Kernel
 import RuntimeSpec
 import SystemPackage
 
-/// What is opened with the caller's rights before the container's process exists: in a user namespace it could no longer
-/// reach sources of mounts, and the shared propagation of a volume is that of the host's mount.
+/// What is opened with the caller's rights before the container's process exists: in a user namespace it could no
+/// longer reach sources of mounts, and the shared propagation of a volume is that of the host's mount.
 struct Preparation {
   /// Trees of bind mounts and whole file systems by the mount's index; attached nowhere yet.
   var trees: [Int: OpenFile] = [:]
@@ -45,7 +45,8 @@ struct Preparation {
         // An overlay of one directory is not one: the directory itself, read-only.
         root = OpenFile(
           try attempt("bind \(overlay.directory)/\(overlay.lower)", .rootfs) { () throws(Errno) in
-            let tree = try Mounts.copy(workingDirectory, overlay.directory.appending(overlay.lower).string, recursive: false)
+            let tree = try Mounts.copy(
+              workingDirectory, overlay.directory.appending(overlay.lower).string, recursive: false)
             try Mounts.change(tree.number, set: .readOnly)
             return tree
           })
@@ -79,7 +80,8 @@ struct Preparation {
     _ mount: ContainerMount, _ options: MountOptions, recursive: Bool, _ bundle: Bundle
   ) throws -> OwnedDescriptor {
     guard let source = mount.source, !source.isEmpty else {
-      throw RuntimeError.configuration(property: "mounts", problem: "has the bind mount \(mount.destination) without a source")
+      throw RuntimeError.configuration(
+        property: "mounts", problem: "has the bind mount \(mount.destination) without a source")
     }
     let path = FilePath(source).isAbsolute ? FilePath(source) : bundle.path.appending(FilePath(source).components)
     let tree = try attempt("bind \(path) for \(mount.destination)", .mount) { () throws(Errno) in
@@ -87,9 +89,11 @@ struct Preparation {
     }
     if let recursive = options.idMapped ?? (mount.uidMappings == nil ? nil : false) {
       guard
-        let users = mount.uidMappings ?? bundle.config.linux?.uidMappings, let groups = mount.gidMappings ?? bundle.config.linux?.gidMappings
+        let users = mount.uidMappings ?? bundle.config.linux?.uidMappings,
+        let groups = mount.gidMappings ?? bundle.config.linux?.gidMappings
       else {
-        throw RuntimeError.configuration(property: "mounts", problem: "has the idmapped \(mount.destination) and no mappings")
+        throw RuntimeError.configuration(
+          property: "mounts", problem: "has the idmapped \(mount.destination) and no mappings")
       }
       let namespace = try IDMapping.namespace(users: users, groups: groups)
       try attempt("map owners of \(path) for \(mount.destination)", .mount) { () throws(Errno) in
@@ -101,8 +105,8 @@ struct Preparation {
 }
 
 extension OverlayRoot {
-  /// A detached mount; nil where it takes mount(2), because the list of directories is longer than fsconfig takes and the
-  /// kernel has no `lowerdir+` (before Linux 6.5).
+  /// A detached mount; nil where it takes mount(2), because the list of directories is longer than fsconfig takes and
+  /// the kernel has no `lowerdir+` (before Linux 6.5).
   func mount() throws -> OwnedDescriptor? {
     let here = try attempt("open the working directory") { () throws(Errno) in
       try openat2(workingDirectory, ".", flags: pathOnly | O_DIRECTORY)
@@ -138,7 +142,8 @@ extension OverlayRoot {
     } catch {
       let messages = Mounts.messages(context.number)
       throw RuntimeError.call(
-        doing: "mount the overlay of \(lower) in \(directory)\(messages.isEmpty ? "" : " (\(messages))")", error, .rootfs)
+        doing: "mount the overlay of \(lower) in \(directory)\(messages.isEmpty ? "" : " (\(messages))")", error,
+        .rootfs)
     }
   }
 
@@ -150,7 +155,8 @@ extension OverlayRoot {
     if userNamespace { data += ",userxattr" }
     guard data.utf8.count < 4096 else {
       throw RuntimeError.unsupported(
-        "a root of so many layers (\(data.utf8.count) bytes of names)", reason: "this kernel takes 4095; Linux 6.5 takes more")
+        "a root of so many layers (\(data.utf8.count) bytes of names)",
+        reason: "this kernel takes 4095; Linux 6.5 takes more")
     }
     try attempt("enter \(directory)", .rootfs) { () throws(Errno) in try Errno.check(chdir(directory.string)) }
     try attempt("mount the overlay of \(lower) in \(directory)", .rootfs) { () throws(Errno) in

@@ -48,7 +48,9 @@ struct ProcessSetup {
     try checkDirectory()
     if diesWithParent {
       // A change of user forgets the signal: it is asked for after it.
-      try attempt("ask for a signal when the parent ends") { () throws(Errno) in try Privileges.setParentDeathSignal(SIGKILL) }
+      try attempt("ask for a signal when the parent ends") { () throws(Errno) in
+        try Privileges.setParentDeathSignal(SIGKILL)
+      }
     }
     let name = process.args?.first ?? ""
     return try Program.find(name, environment: environment, own: ownProgram.number)
@@ -93,7 +95,9 @@ struct ProcessSetup {
     if !environment.contains(where: { $0.hasPrefix("HOME=") }) {
       environment.append("HOME=\(Program.home(of: process.user.uid) ?? "/")")
     }
-    if process.terminal == true, !environment.contains(where: { $0.hasPrefix("TERM=") }) { environment.append("TERM=xterm") }
+    if process.terminal == true, !environment.contains(where: { $0.hasPrefix("TERM=") }) {
+      environment.append("TERM=xterm")
+    }
     if preserved > 0, let count = getenv("LISTEN_FDS") {
       environment += ["LISTEN_FDS=\(String(cString: count))", "LISTEN_PID=1"]
     }
@@ -122,7 +126,9 @@ struct ProcessSetup {
         case .bestEffort: 2
         case .idle: 3
         }
-      try attempt("set the I/O priority") { () throws(Errno) in try Scheduling.setIOPriority(kind: kind, level: priority.priority) }
+      try attempt("set the I/O priority") { () throws(Errno) in
+        try Scheduling.setIOPriority(kind: kind, level: priority.priority)
+      }
     }
     guard let scheduler = process.scheduler else { return }
     let policy: UInt32 =
@@ -169,14 +175,16 @@ struct ProcessSetup {
     }
     guard here.hasPrefix("/") else {
       throw RuntimeError.start(
-        StartFailure(kind: .workingDirectory, message: "the working directory \(process.cwd) is outside of the container's root"))
+        StartFailure(
+          kind: .workingDirectory, message: "the working directory \(process.cwd) is outside of the container's root"))
     }
   }
 
   private mutating func becomeUser(_ channel: SetupChannel) throws {
     let user = process.user
     let before = try attempt("read capabilities") { () throws(Errno) in try Privileges.capabilities() }
-    let plan = try CapabilityPlan(process.capabilities, available: before.permitted, warn: { try channel.send(.warning($0)) })
+    let plan = try CapabilityPlan(
+      process.capabilities, available: before.permitted, warn: { try channel.send(.warning($0)) })
     try attempt("limit the bounding set of capabilities") { () throws(Errno) in
       try Privileges.limitBoundingSet(to: plan.bounding)
       try Privileges.keepCapabilitiesOverUserChange(true)
@@ -235,7 +243,11 @@ struct CapabilityPlan {
     effective = set(capabilities?.effective).intersection(permitted)
     inheritable = set(capabilities?.inheritable)
     ambient = set(capabilities?.ambient).intersection(permitted).intersection(inheritable)
-    if !unknown.isEmpty { try warn("capabilities that this runtime does not know are left out: \(unknown.sorted().joined(separator: " "))") }
-    if !missing.isEmpty { try warn("capabilities that the caller does not have are left out: \(missing.sorted().joined(separator: " "))") }
+    if !unknown.isEmpty {
+      try warn("capabilities that this runtime does not know are left out: \(unknown.sorted().joined(separator: " "))")
+    }
+    if !missing.isEmpty {
+      try warn("capabilities that the caller does not have are left out: \(missing.sorted().joined(separator: " "))")
+    }
   }
 }

@@ -37,7 +37,8 @@ enum Program {
     var status = stat()
     if stat(path, &status) != 0 {
       let error = Errno.current
-      throw RuntimeError.program(name, error == .noSuchFileOrDirectory || error == .notDirectory ? .notFound : .notExecutable(error))
+      throw RuntimeError.program(
+        name, error == .noSuchFileOrDirectory || error == .notDirectory ? .notFound : .notExecutable(error))
     }
     guard !status.isDirectory else { throw RuntimeError.program(name, .notExecutable(.permissionDenied)) }
     do throws(Errno) {

@@ -5,7 +5,8 @@ import SystemPackage
 
 /// The container's root while it is being furnished. Every path in it is resolved by the kernel with the root as `/`,
 /// and used through the descriptor that came out: a link in an image or in a volume that others write to leads nowhere
-/// outside. (CVE-2019-19921, CVE-2021-30465, CVE-2023-27561, CVE-2023-28642, CVE-2025-31133, CVE-2025-52565, CVE-2025-52881)
+/// outside. (CVE-2019-19921, CVE-2021-30465, CVE-2023-27561, CVE-2023-28642, CVE-2025-31133, CVE-2025-52565,
+/// CVE-2025-52881)
 struct RootTree {
   let root: OpenFile
 
@@ -15,7 +16,8 @@ struct RootTree {
   func open(_ path: String, flags: CInt = pathOnly, resolve: PathResolution = []) throws(Errno) -> OwnedDescriptor {
     let relative = path.drop { $0 == "/" }
     return try openat2(
-      root.number, relative.isEmpty ? "." : String(relative), flags: flags, resolve: resolve.union([.inRoot, .noMagicLinks]))
+      root.number, relative.isEmpty ? "." : String(relative), flags: flags,
+      resolve: resolve.union([.inRoot, .noMagicLinks]))
   }
 
   /// The same, made with its parents where it is missing.
@@ -24,7 +26,9 @@ struct RootTree {
     return try make(path, kind, resolve, linksLeft: 40)
   }
 
-  private func make(_ path: String, _ kind: Kind, _ resolve: PathResolution, linksLeft: Int) throws(Errno) -> OwnedDescriptor {
+  private func make(_ path: String, _ kind: Kind, _ resolve: PathResolution, linksLeft: Int) throws(Errno)
+    -> OwnedDescriptor
+  {
     guard linksLeft > 0 else { throw .tooManySymbolicLinkLevels }
     let components = path.split(separator: "/").map { String($0) }
     var walked = ""

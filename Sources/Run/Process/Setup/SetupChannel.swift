@@ -87,7 +87,9 @@ struct SetupChannel {
       }
     }
     guard !bytes.isEmpty else { return nil }
-    guard let message = SetupMessage(bytes) else { throw RuntimeError.state("the container's process sent something unknown") }
+    guard let message = SetupMessage(bytes) else {
+      throw RuntimeError.state("the container's process sent something unknown")
+    }
     return (message, descriptors)
   }
 

@@ -13,7 +13,9 @@ enum StartSocket {
   /// In the container's process: until somebody says to start. The channel takes the error, if there is one.
   static func wait(_ listener: OpenFile) throws -> SetupChannel {
     while true {
-      let client = try attempt("wait for start") { () throws(Errno) in try LocalSockets.accept(listener.number, nonBlocking: false) }
+      let client = try attempt("wait for start") { () throws(Errno) in
+        try LocalSockets.accept(listener.number, nonBlocking: false)
+      }
       let channel = SetupChannel(file: OpenFile(client))
       // A connection that says nothing only looked whether we still wait.
       if let (message, _) = try? channel.receive(), case .proceed = message { return channel }

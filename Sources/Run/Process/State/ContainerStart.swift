@@ -14,7 +14,9 @@ struct ContainerStart {
   var replacesOrphan = false
 
   func run(_ bundle: Bundle, _ configure: (inout LaunchRequest) throws -> Void) throws -> (Container, LaunchedProcess) {
-    guard bundle.config.process != nil else { throw RuntimeError.configuration(property: "process", problem: "is missing") }
+    guard bundle.config.process != nil else {
+      throw RuntimeError.configuration(property: "process", problem: "is missing")
+    }
     let directory = try place()
     var cgroup: Cgroup?
     do {
@@ -74,7 +76,8 @@ struct ContainerStart {
 
   private func saved(_ pid: pid_t, _ bundle: Bundle, _ cgroup: Cgroup?) throws -> SavedState {
     SavedState(
-      id: id, pid: pid, pidStartTime: ProcessStatus(pid)?.startTime ?? 0, bundle: bundle.path.string, created: Timestamp.now().text,
+      id: id, pid: pid, pidStartTime: ProcessStatus(pid)?.startTime ?? 0, bundle: bundle.path.string,
+      created: Timestamp.now().text,
       uid: geteuid(), cgroup: cgroup?.name, annotations: bundle.config.annotations)
   }
 }
@@ -100,7 +103,8 @@ struct ContainerCgroup {
     let needed = limits.controllers
     guard let tree else {
       if let first = needed.sorted(by: { $0.key < $1.key }).first {
-        throw RuntimeError.resources(CgroupError.controllerMissing(first.key, limit: first.value, reason: .versionOne).description)
+        throw RuntimeError.resources(
+          CgroupError.controllerMissing(first.key, limit: first.value, reason: .versionOne).description)
       }
       return nil
     }
@@ -118,7 +122,10 @@ struct ContainerCgroup {
   private func furnish(_ cgroup: Cgroup, _ limits: CgroupLimits) throws -> Cgroup {
     // Another container's would be limited, and ended, together with this one.
     if cgroup.isPopulated {
-      throw RuntimeError.start(StartFailure(kind: .busy, message: "the cgroup \(cgroup.name) holds processes already: name another one in linux.cgroupsPath"))
+      throw RuntimeError.start(
+        StartFailure(
+          kind: .busy,
+          message: "the cgroup \(cgroup.name) holds processes already: name another one in linux.cgroupsPath"))
     }
     try cgroup.create(for: limits)
     do {
@@ -149,7 +156,8 @@ struct ContainerCgroup {
     if parts.count == 3, !path.contains("/") {
       let slice = parts[0].isEmpty ? "system.slice" : parts[0]
       guard slice.hasSuffix(".slice") else {
-        throw RuntimeError.configuration(property: "linux.cgroupsPath", problem: "is \"\(path)\", whose first part is no slice")
+        throw RuntimeError.configuration(
+          property: "linux.cgroupsPath", problem: "is \"\(path)\", whose first part is no slice")
       }
       // a-b.slice lies in a.slice.
       var above = ""
@@ -158,7 +166,9 @@ struct ContainerCgroup {
         above = above.isEmpty ? String(part) : "\(above)-\(part)"
         names.append("\(above).slice")
       }
-      let unit = parts[2].hasSuffix(".slice") ? parts[2] : (parts[1].isEmpty ? "\(parts[2]).scope" : "\(parts[1])-\(parts[2]).scope")
+      let unit =
+        parts[2].hasSuffix(".slice")
+        ? parts[2] : (parts[1].isEmpty ? "\(parts[2]).scope" : "\(parts[1])-\(parts[2]).scope")
       return "/" + (names + [unit]).joined(separator: "/")
     }
     return "/clipper/\(path)"

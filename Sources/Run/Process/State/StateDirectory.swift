@@ -115,7 +115,8 @@ struct Container {
     let file = directory.appending("config.json")
     let text = try attempt("read \(file)") { () throws(Errno) in try readFile(file, limit: 16 << 20) }
     return Bundle(
-      path: FilePath(saved.bundle), text: text, config: try JSONText.decode(RuntimeConfig.self, text, name: file.string))
+      path: FilePath(saved.bundle), text: text, config: try JSONText.decode(RuntimeConfig.self, text, name: file.string)
+    )
   }
 
   /// Whether its first process lives. A number that was given to another process since is not it.
@@ -139,7 +140,8 @@ struct Container {
 
   func state(_ status: RuntimeState.Status) -> RuntimeState {
     RuntimeState(
-      id: id, status: status, pid: status == .stopped ? 0 : saved.pid, bundle: saved.bundle, annotations: saved.annotations)
+      id: id, status: status, pid: status == .stopped ? 0 : saved.pid, bundle: saved.bundle,
+      annotations: saved.annotations)
   }
 
   /// A descriptor of the first process that can be signalled without a race against its number.
@@ -162,12 +164,16 @@ struct ProcessStatus {
   let startTime: UInt64
 
   init?(_ pid: Int32) {
-    guard let text = try? readFile(FilePath("/proc/\(pid)/stat"), limit: 4096), let end = text.lastIndex(of: UInt8(ascii: ")")) else {
+    guard let text = try? readFile(FilePath("/proc/\(pid)/stat"), limit: 4096),
+      let end = text.lastIndex(of: UInt8(ascii: ")"))
+    else {
       return nil
     }
     // The name may hold blanks and parentheses; the fields after it do not.
     let fields = text[(end + 1)...].split(separator: UInt8(ascii: " "))
-    guard fields.count > 19, let state = fields[0].first, let start = UInt64(String(decoding: fields[19], as: UTF8.self)) else { return nil }
+    guard fields.count > 19, let state = fields[0].first,
+      let start = UInt64(String(decoding: fields[19], as: UTF8.self))
+    else { return nil }
     self.state = state
     startTime = start
   }

@@ -30,7 +30,8 @@ final class Job {
   private var timedOut = false
 
   init(
-    _ action: ProbeAction, _ purpose: Purpose, timeout: Int64, bundle: Bundle, container: Container, context: VerbContext
+    _ action: ProbeAction, _ purpose: Purpose, timeout: Int64, bundle: Bundle, container: Container,
+    context: VerbContext
   ) throws {
     self.purpose = purpose
     started = Timestamp.now()
@@ -56,11 +57,15 @@ final class Job {
   private static func execute(
     _ arguments: [String], _ writer: OpenFile, _ bundle: Bundle, _ container: Container, _ context: VerbContext
   ) throws -> Int32 {
-    guard var process = bundle.config.process else { throw RuntimeError.configuration(property: "process", problem: "is missing") }
+    guard var process = bundle.config.process else {
+      throw RuntimeError.configuration(property: "process", problem: "is missing")
+    }
     process.args = arguments
     process.terminal = nil
     process.consoleSize = nil
-    let null = try attempt("open /dev/null") { () throws(Errno) in try openat2(workingDirectory, "/dev/null", flags: O_RDONLY) }
+    let null = try attempt("open /dev/null") { () throws(Errno) in
+      try openat2(workingDirectory, "/dev/null", flags: O_RDONLY)
+    }
     var request = ExecRequest(container: container, bundle: bundle, process: process)
     request.streams = (null.number, writer.number, writer.number)
     request.seccompCache = context.root.seccompCache
@@ -90,7 +95,8 @@ final class Job {
   func end() -> Outcome {
     readOutput()
     let status = (try? waitForProcess(pid)) ?? .signaled(SIGKILL)
-    return Outcome(code: timedOut && status.code == 0 ? 1 : status.code, output: bytes, started: started, timedOut: timedOut)
+    return Outcome(
+      code: timedOut && status.code == 0 ? 1 : status.code, output: bytes, started: started, timedOut: timedOut)
   }
 
   /// The container is gone, and with it this.

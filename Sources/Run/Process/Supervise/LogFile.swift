@@ -110,7 +110,8 @@ final class LogFile {
     case .none: break
     }
     let added = Int64(buffer.count - before)
-    guard let limit = destination.maxSize, limit > 0, size + Int64(before) > 0, size + Int64(buffer.count) > limit else { return }
+    guard let limit = destination.maxSize, limit > 0, size + Int64(before) > 0, size + Int64(buffer.count) > limit
+    else { return }
     let entry = Array(buffer.suffix(Int(added)))
     buffer.removeLast(Int(added))
     flush()

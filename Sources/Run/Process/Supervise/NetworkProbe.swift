@@ -3,8 +3,8 @@ import Kernel
 import RuntimeSpec
 import SystemPackage
 
-/// A connection to a port in the container's network, and over it, for HTTP, one request. In a process of its own, which
-/// ends with 0 for success.
+/// A connection to a port in the container's network, and over it, for HTTP, one request. In a process of its own,
+/// which ends with 0 for success.
 struct NetworkProbe {
   private let host: String
   private let port: UInt16
@@ -50,7 +50,8 @@ struct NetworkProbe {
     let socket = OpenFile(
       OwnedDescriptor(
         try attempt("open a socket") { () throws(Errno) in
-          try Errno.check(Glibc.socket(isIPv6 ? AF_INET6 : AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
+          try Errno.check(
+            Glibc.socket(isIPv6 ? AF_INET6 : AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
         }))
     var limit = timeval(tv_sec: Int(timeout / 1_000_000_000), tv_usec: Int(timeout % 1_000_000_000 / 1000))
     for option in [SO_SNDTIMEO, SO_RCVTIMEO] {
@@ -66,7 +67,8 @@ struct NetworkProbe {
     try attempt("connect to \(host) port \(port)") { () throws(Errno) in
       let result =
         isIPv6
-        ? withUnsafeBytes(of: &v6) { Self.connect(socket.number, $0) } : withUnsafeBytes(of: &v4) { Self.connect(socket.number, $0) }
+        ? withUnsafeBytes(of: &v6) { Self.connect(socket.number, $0) }
+        : withUnsafeBytes(of: &v4) { Self.connect(socket.number, $0) }
       if result != 0 { throw Errno.current == .nowInProgress ? .timedOut : Errno.current }
     }
     return socket
@@ -85,7 +87,9 @@ struct NetworkProbe {
     if !headers.keys.contains(where: { $0.lowercased() == "host" }) {
       headers["Host"] = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
-    if !headers.keys.contains(where: { $0.lowercased() == "user-agent" }) { headers["User-Agent"] = "kube-probe/clipper" }
+    if !headers.keys.contains(where: { $0.lowercased() == "user-agent" }) {
+      headers["User-Agent"] = "kube-probe/clipper"
+    }
     if !headers.keys.contains(where: { $0.lowercased() == "accept" }) { headers["Accept"] = "*/*" }
     headers["Connection"] = "close"
     let path = probe.path.hasPrefix("/") ? probe.path : "/" + probe.path

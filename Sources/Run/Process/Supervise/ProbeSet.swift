@@ -103,9 +103,14 @@ struct ProbeSet {
   private mutating func takeHealth(_ outcome: Job.Outcome, _ index: Int, _ now: Int64, _ state: inout SupervisedState) {
     let probe = all[index].probe
     var health = state.health ?? HealthState()
-    let text = outcome.timedOut ? "Health check exceeded timeout (\(probe.timeout / 1_000_000) ms)" : String(decoding: outcome.output, as: UTF8.self)
+    let text =
+      outcome.timedOut
+      ? "Health check exceeded timeout (\(probe.timeout / 1_000_000) ms)"
+      : String(decoding: outcome.output, as: UTF8.self)
     health.log.append(
-      HealthState.Entry(start: outcome.started.text, end: Timestamp.now().text, exitCode: outcome.timedOut ? -1 : outcome.code, output: text))
+      HealthState.Entry(
+        start: outcome.started.text, end: Timestamp.now().text, exitCode: outcome.timedOut ? -1 : outcome.code,
+        output: text))
     // Docker keeps five.
     if health.log.count > 5 { health.log.removeFirst(health.log.count - 5) }
     if outcome.code == 0 {

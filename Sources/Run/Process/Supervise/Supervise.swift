@@ -57,7 +57,8 @@ final class Streams {
       input = writer
     } else {
       inputReader = OpenFile(
-        try attempt("open /dev/null") { () throws(Errno) in try openat2(workingDirectory, "/dev/null", flags: O_RDONLY) })
+        try attempt("open /dev/null") { () throws(Errno) in try openat2(workingDirectory, "/dev/null", flags: O_RDONLY)
+        })
     }
     theirs = (inputReader, outputWriter, errorWriter)
   }

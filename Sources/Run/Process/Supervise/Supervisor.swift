@@ -11,8 +11,8 @@ import SystemPackage
 /// starting ─▶ running ─▶ ended ─▶ (restart policy) ─▶ waiting ─▶ starting …
 ///                                └▶ finished: state.json, clients told, cleanup, exit
 /// ```
-/// Everything that it holds ends with it: the lock, the ports, the namespaces, and the container, whose first process is
-/// its child and gets SIGKILL from the kernel when it goes.
+/// Everything that it holds ends with it: the lock, the ports, the namespaces, and the container, whose first process
+/// is its child and gets SIGKILL from the kernel when it goes.
 final class Supervisor {
   private var supervision: Supervision
   private let context: VerbContext
@@ -66,7 +66,9 @@ final class Supervisor {
     }
     report.send(SupervisorReport(pid: pid, supervisor: getpid()))
     // From here on nobody listens: what there is to say is in state.json and the log.
-    if let null = try? openat2(workingDirectory, "/dev/null", flags: O_RDWR) { for number in CInt(0)...2 { dup2(null.number, number) } }
+    if let null = try? openat2(workingDirectory, "/dev/null", flags: O_RDWR) {
+      for number in CInt(0)...2 { dup2(null.number, number) }
+    }
     trimHeaps()
     dropProgramPages()
     do { try loop() } catch { finish(code: 255, oom: false, error: "\(error)") }
@@ -100,7 +102,9 @@ final class Supervisor {
     self.bundle = bundle
     log = try LogFile(supervision.log)
     listener = OpenFile(
-      try attempt("listen for clients") { () throws(Errno) in try LocalSockets.listen(in: directory.number, "attach.sock") })
+      try attempt("listen for clients") { () throws(Errno) in
+        try LocalSockets.listen(in: directory.number, "attach.sock")
+      })
     if let descriptor = supervision.attachDescriptor {
       let first = Client(OpenFile(OwnedDescriptor(descriptor)), isPatient: true)
       first.cleansUp = supervision.attachedCleansUp ?? false
@@ -111,7 +115,9 @@ final class Supervisor {
 
   /// What else the caller had open would live as long as the container.
   private func keepOnlyOwnDescriptors() throws {
-    let own = ([supervision.readyDescriptor, supervision.attachDescriptor].compactMap { $0 } + (supervision.heldDescriptors ?? []))
+    let own =
+      ([supervision.readyDescriptor, supervision.attachDescriptor].compactMap { $0 }
+      + (supervision.heldDescriptors ?? []))
       .filter { $0 > 2 }.sorted()
     try attempt("close the caller's descriptors") { () throws(Errno) in
       var next: CInt = 3
@@ -158,7 +164,9 @@ final class Supervisor {
     state.error = nil
     probes.begin(now: startedAt, &state)
     try Hooks.run(bundle.config.hooks?.poststart, "poststart", state: container.state(.running))
-    if let hook = supervision.hooks?.postStart { run(hook, as: .postStart, timeout: Int64(supervision.stop.timeout) * 1_000_000_000) }
+    if let hook = supervision.hooks?.postStart {
+      run(hook, as: .postStart, timeout: Int64(supervision.stop.timeout) * 1_000_000_000)
+    }
   }
 
   private func save() throws {
@@ -173,7 +181,9 @@ final class Supervisor {
     let signals = try attempt("take signals") { () throws(Errno) in try SignalDescriptor([SIGTERM, SIGINT, SIGHUP]) }
     while true {
       var waiting: [pollfd] = []
-      func wait(_ number: CInt?, _ events: Int32) { waiting.append(pollfd(fd: number ?? -1, events: Int16(events), revents: 0)) }
+      func wait(_ number: CInt?, _ events: Int32) {
+        waiting.append(pollfd(fd: number ?? -1, events: Int16(events), revents: 0))
+      }
       wait(signals.number, POLLIN)
       wait(listener?.number, POLLIN)
       wait(process?.number, POLLIN)
@@ -501,7 +511,9 @@ final class Supervisor {
       for client in slow { client.flush() }
     }
     // A client may have said in its last words that it cleans up.
-    for client in clients { while let request = client.receive() { if case .cleansUp = request { client.cleansUp = true } } }
+    for client in clients {
+      while let request = client.receive() { if case .cleansUp = request { client.cleansUp = true } }
+    }
   }
 
   // MARK: Probes and hooks
@@ -511,7 +523,8 @@ final class Supervisor {
     do {
       jobs.append(try Job(action, purpose, timeout: timeout, bundle: bundle, container: container, context: context))
     } catch {
-      result(of: purpose, Job.Outcome(code: -1, output: Array("\(error)".utf8), started: Timestamp.now(), timedOut: false))
+      result(
+        of: purpose, Job.Outcome(code: -1, output: Array("\(error)".utf8), started: Timestamp.now(), timedOut: false))
     }
   }
 

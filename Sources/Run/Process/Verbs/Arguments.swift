@@ -54,14 +54,18 @@ struct Arguments {
 
   func number(_ name: String) throws -> Int32? {
     guard let text = self[name] else { return nil }
-    guard let number = Int32(text), number >= 0 else { throw RuntimeError.usage("--\(name) is \"\(text)\", which is no number") }
+    guard let number = Int32(text), number >= 0 else {
+      throw RuntimeError.usage("--\(name) is \"\(text)\", which is no number")
+    }
     return number
   }
 
   /// Exactly one operand: the container's ID.
   func id(_ command: String) throws -> String {
     guard let id = operands.first else { throw RuntimeError.usage("\(command): the container's ID is missing") }
-    guard operands.count == 1 else { throw RuntimeError.usage("\(command): \"\(operands[1])\" is one argument too many") }
+    guard operands.count == 1 else {
+      throw RuntimeError.usage("\(command): \"\(operands[1])\" is one argument too many")
+    }
     return id
   }
 }

@@ -119,7 +119,10 @@ extension VerbContext {
     case nil, "table":
       let rows = containers.map { container in
         let state = container.state
-        return [container.id, "\(state.pid ?? 0)", state.status.rawValue, state.bundle, container.saved.created, "\(container.saved.uid)"]
+        return [
+          container.id, "\(state.pid ?? 0)", state.status.rawValue, state.bundle, container.saved.created,
+          "\(container.saved.uid)",
+        ]
       }
       RuntimeProgram.output(Self.table([["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]] + rows))
     case "json":
@@ -129,7 +132,8 @@ extension VerbContext {
       let entries = containers.map { container in
         let state = container.state
         return Entry(
-          ociVersion: state.ociVersion, id: state.id, pid: state.pid ?? 0, status: state.status.rawValue, bundle: state.bundle,
+          ociVersion: state.ociVersion, id: state.id, pid: state.pid ?? 0, status: state.status.rawValue,
+          bundle: state.bundle,
           created: container.saved.created, owner: "\(container.saved.uid)")
       }
       RuntimeProgram.output(String(decoding: try JSONText.encode(entries), as: UTF8.self) + "\n")

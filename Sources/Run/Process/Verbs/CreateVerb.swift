@@ -12,7 +12,8 @@ struct CreateVerb {
   init(_ words: ArraySlice<String>, _ context: VerbContext, runs: Bool = false) throws {
     self.context = context
     var flags: [Arguments.Flag] = [
-      .option("bundle", "b"), .option("console-socket"), .option("pid-file"), .flag("no-pivot"), .flag("no-new-keyring"),
+      .option("bundle", "b"), .option("console-socket"), .option("pid-file"), .flag("no-pivot"),
+      .flag("no-new-keyring"),
       .option("preserve-fds"),
     ]
     if runs { flags += [.flag("detach", "d"), .flag("keep"), .flag("no-subreaper"), .flag("die-with-parent")] }
@@ -34,7 +35,9 @@ struct CreateVerb {
         try openat2(workingDirectory, directory.string, flags: pathOnly | O_DIRECTORY)
       }
       request.startSocket = OpenFile(
-        try attempt("listen for start") { () throws(Errno) in try LocalSockets.listen(in: place.number, StartSocket.name) })
+        try attempt("listen for start") { () throws(Errno) in
+          try LocalSockets.listen(in: place.number, StartSocket.name)
+        })
     }
     try writePIDFile(launched.pid, orRemove: container)
     return 0
@@ -79,7 +82,9 @@ struct CreateVerb {
     return status.code
   }
 
-  private func start(_ bundle: Bundle, _ configure: (inout LaunchRequest) throws -> Void) throws -> (Container, LaunchedProcess) {
+  private func start(_ bundle: Bundle, _ configure: (inout LaunchRequest) throws -> Void) throws -> (
+    Container, LaunchedProcess
+  ) {
     let start = ContainerStart(root: context.root, id: id, log: context.log)
     let preserved = try arguments.number("preserve-fds") ?? 0
     return try start.run(bundle) { request in
@@ -90,7 +95,10 @@ struct CreateVerb {
           throw RuntimeError.usage("--console-socket is given, and process.terminal is not true")
         }
         request.terminal = .socket(
-          OpenFile(try attempt("connect to the console socket \(path)") { () throws(Errno) in try LocalSockets.connectStream(path) }))
+          OpenFile(
+            try attempt("connect to the console socket \(path)") { () throws(Errno) in
+              try LocalSockets.connectStream(path)
+            }))
       }
       try configure(&request)
     }

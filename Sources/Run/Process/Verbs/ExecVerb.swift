@@ -28,7 +28,8 @@ struct ExecVerb {
     do { return try execute() } catch {
       // The statuses that docker gives: 127 not found, 126 not executable.
       context.log.error("exec failed: \(error)")
-      return (error as? RuntimeError)?.failure.exitStatus == 127 ? 127 : (error as? RuntimeError)?.failure.exitStatus == 126 ? 126 : 255
+      return (error as? RuntimeError)?.failure.exitStatus == 127
+        ? 127 : (error as? RuntimeError)?.failure.exitStatus == 126 ? 126 : 255
     }
   }
 
@@ -51,7 +52,10 @@ struct ExecVerb {
     if terminal {
       if let path = arguments["console-socket"] {
         request.terminal = .socket(
-          OpenFile(try attempt("connect to the console socket \(path)") { () throws(Errno) in try LocalSockets.connectStream(path) }))
+          OpenFile(
+            try attempt("connect to the console socket \(path)") { () throws(Errno) in
+              try LocalSockets.connectStream(path)
+            }))
       } else if detached {
         throw RuntimeError.usage("exec --detach with a terminal needs --console-socket")
       } else {
@@ -79,7 +83,9 @@ struct ExecVerb {
       let text = try attempt("read \(path)") { () throws(Errno) in try readFile(FilePath(path), limit: 16 << 20) }
       process = try JSONText.decode(ContainerProcess.self, text, name: path)
     } else {
-      guard let own = bundle.config.process else { throw RuntimeError.configuration(property: "process", problem: "is missing") }
+      guard let own = bundle.config.process else {
+        throw RuntimeError.configuration(property: "process", problem: "is missing")
+      }
       process = own
       guard !command.isEmpty else { throw RuntimeError.usage("exec: the command is missing") }
       process.args = command
@@ -104,12 +110,16 @@ struct ExecVerb {
       }
       process.user.uid = uid
       if parts.count == 2 {
-        guard let gid = UInt32(parts[1]) else { throw RuntimeError.usage("exec: --user is \"\(user)\": write UID[:GID] in numbers") }
+        guard let gid = UInt32(parts[1]) else {
+          throw RuntimeError.usage("exec: --user is \"\(user)\": write UID[:GID] in numbers")
+        }
         process.user.gid = gid
       }
     }
     let groups = try arguments.all("additional-gids").map { text in
-      guard let number = UInt32(text) else { throw RuntimeError.usage("exec: --additional-gids is \"\(text)\", which is no number") }
+      guard let number = UInt32(text) else {
+        throw RuntimeError.usage("exec: --additional-gids is \"\(text)\", which is no number")
+      }
       return number
     }
     if !groups.isEmpty { process.user.additionalGids = (process.user.additionalGids ?? []) + groups }

@@ -11,7 +11,8 @@ extension VerbContext {
         namespaces: LinuxNamespace.Kind.allCases.map(\.rawValue), capabilities: DockerDefaults.allCapabilities,
         cgroup: .init(v1: false, v2: true, systemd: false, systemdUser: false, rdma: true),
         seccomp: .init(
-          enabled: true, actions: SeccompAction.allCases.map(\.rawValue), operators: SeccompOperator.allCases.map(\.rawValue)),
+          enabled: true, actions: SeccompAction.allCases.map(\.rawValue),
+          operators: SeccompOperator.allCases.map(\.rawValue)),
         apparmor: .init(enabled: true), selinux: .init(enabled: true), intelRdt: .init(enabled: false)),
       annotations: ["dev.clipper.version": RuntimeProgram.version])
     RuntimeProgram.output(String(decoding: try JSONText.encode(features, pretty: true), as: UTF8.self) + "\n")

@@ -8,7 +8,8 @@ struct ForegroundProcess {
   let takesTerminal: Bool
 
   private static let forwarded: [CInt] = [
-    SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGALRM, SIGIO, SIGPWR,
+    SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGALRM, SIGIO,
+    SIGPWR,
   ]
 
   /// From here on signals wait until the process can have them.

@@ -14,7 +14,9 @@ struct Hold {
 
   init(_ words: ArraySlice<String>) throws {
     let arguments = try Arguments(
-      words, [.option("pid-file"), .option("hostname"), .option("netns"), .flag("host-network"), .option("preserve-fds")], command: "hold")
+      words,
+      [.option("pid-file"), .option("hostname"), .option("netns"), .flag("host-network"), .option("preserve-fds")],
+      command: "hold")
     guard let path = arguments["pid-file"], arguments.operands.isEmpty else {
       throw RuntimeError.usage("hold: write hold --pid-file FILE [--hostname NAME] [--netns PATH | --host-network]")
     }

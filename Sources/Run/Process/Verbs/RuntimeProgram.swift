@@ -26,7 +26,8 @@ public enum RuntimeProgram {
     let global = try Arguments(
       arguments.dropFirst(),
       [
-        .option("root"), .option("log"), .option("log-format"), .flag("debug"), .flag("version", "v"), .flag("help", "h"),
+        .option("root"), .option("log"), .option("log-format"), .flag("debug"), .flag("version", "v"),
+        .flag("help", "h"),
         .flag("systemd-cgroup"),
       ], command: "clipper-runtime", operandsEndFlags: true)
     if global.has("systemd-cgroup") {
@@ -84,7 +85,8 @@ public enum RuntimeProgram {
       create [-b BUNDLE] [--console-socket PATH] [--pid-file FILE] [--no-new-keyring] [--preserve-fds N] ID
       start ID
       run [-b BUNDLE] [-d] [--keep] [--die-with-parent] [--console-socket PATH] [--pid-file FILE] [--preserve-fds N] ID
-      exec [--process FILE | [-t] [-e NAME=VALUE] [--cwd DIR] [-u UID[:GID]] ...] [-d] [--console-socket PATH] ID [COMMAND...]
+      exec [--process FILE | [-t] [-e NAME=VALUE] [--cwd DIR] [-u UID[:GID]] ...] [-d] [--console-socket PATH]
+           ID [COMMAND...]
       state ID
       kill [-a] ID [SIGNAL]
       delete [-f] ID
