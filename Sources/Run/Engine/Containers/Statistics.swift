@@ -38,6 +38,7 @@ extension Engine {
       Int64(sysconf(Int32(_SC_PHYS_PAGES))) * Int64(sysconf(Int32(_SC_PAGESIZE))))
     let processes = ProcessTable.processes(ofContainer: pid)
     statistics.processes = processes.count
+    // Without its controllers a group counts processors' time alone.
     if let group = ControlGroupFiles(of: pid), let usage = group.keyed("cpu.stat")["usage_usec"] {
       statistics.processorTime = usage * 1000
       let inactive = group.keyed("memory.stat")["inactive_file"] ?? 0
@@ -87,8 +88,11 @@ struct ControlGroupFiles {
     guard let bytes = try? readFile(FilePath("/proc/\(pid)/cgroup"), limit: 1 << 16) else { return nil }
     let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("0::/") }
     guard let path = line?.dropFirst("0::".count), path != "/" else { return nil }
-    directory = FilePath("/sys/fs/cgroup" + path)
-    guard access(directory.appending("cgroup.procs").string, F_OK) == 0 else { return nil }
+    // The second is where it is on hosts that have version 1 beside it.
+    let mounts: [FilePath] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+    let places = mounts.map { $0.appending(String(path.dropFirst())) }
+    guard let found = places.first(where: { access($0.appending("cgroup.procs").string, F_OK) == 0 }) else { return nil }
+    directory = found
   }
 
   private func text(_ name: String) -> String? {

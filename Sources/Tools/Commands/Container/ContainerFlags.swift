@@ -26,7 +26,9 @@ struct ContainerFlags {
     return options
   }
 
-  private func bytes(_ name: String) throws -> Int64? { try parsed.last(name).map { try Quantity.bytes($0, flag: name) } }
+  private func bytes(_ name: String) throws -> Int64? {
+    try parsed.last(name).map { try Quantity.bytes($0, flag: name) }
+  }
 
   static func failure(_ value: String, _ flag: String, _ reason: String) -> Failure {
     Failure("invalid argument \"\(value)\" for \"--\(flag)\" flag: \(reason)", status: 125)
@@ -121,7 +123,9 @@ struct ContainerFlags {
       switch Self.pair(text) {
       case ("max-size", let size)?: options.log.maxSize = try Quantity.bytes(size, flag: "log-opt max-size")
       case ("max-file", let count)?:
-        guard let number = Int(count), number > 0 else { throw Self.failure(text, "log-opt", "max-file is a number from 1 on") }
+        guard let number = Int(count), number > 0 else {
+          throw Self.failure(text, "log-opt", "max-file is a number from 1 on")
+        }
         options.log.maxFiles = number
       default: throw Self.failure(text, "log-opt", "use max-size=BYTES or max-file=COUNT")
       }
@@ -140,7 +144,9 @@ struct ContainerFlags {
     guard policy == .onFailure else {
       throw failure(text, "restart", "maximum retry count can only be used with 'on-failure'")
     }
-    guard let count = Int(parts[1]), count >= 0 else { throw failure(text, "restart", "the maximum is a number from 0 on") }
+    guard let count = Int(parts[1]), count >= 0 else {
+      throw failure(text, "restart", "the maximum is a number from 0 on")
+    }
     return RestartPolicy(policy: policy, maximumRetries: count)
   }
 
@@ -157,7 +163,9 @@ struct ContainerFlags {
     if let command = parsed.last("health-cmd"), !command.isEmpty { check.test = ["CMD-SHELL", command] }
     func duration(_ name: String) throws -> Int64? {
       guard let text = parsed.last(name) else { return nil }
-      guard let value = Quantity.duration(text) else { throw Self.failure(text, name, "write a time such as 30s or 1m30s") }
+      guard let value = Quantity.duration(text) else {
+        throw Self.failure(text, name, "write a time such as 30s or 1m30s")
+      }
       guard value == 0 || value >= 1_000_000 else { throw Self.failure(text, name, "it cannot be less than 1ms") }
       return value
     }
@@ -258,12 +266,18 @@ struct ContainerFlags {
       case let mode?: throw Self.failure(mode, flag, "use host")
       }
     }
-    if let mode = parsed.last("cgroupns"), mode != "private" { throw Self.failure(mode, "cgroupns", "only private is supported") }
+    if let mode = parsed.last("cgroupns"), mode != "private" {
+      throw Self.failure(mode, "cgroupns", "only private is supported")
+    }
     // Containers have the host's user namespace.
-    if let mode = parsed.last("userns"), mode != "host", !mode.isEmpty { throw Self.failure(mode, "userns", "only host is supported") }
+    if let mode = parsed.last("userns"), mode != "host", !mode.isEmpty {
+      throw Self.failure(mode, "userns", "only host is supported")
+    }
   }
 
-  private static func list(_ values: [String]) -> [String] { values.flatMap { $0.split(separator: ",").map(String.init) } }
+  private static func list(_ values: [String]) -> [String] {
+    values.flatMap { $0.split(separator: ",").map(String.init) }
+  }
 
   private func setSecurity(_ text: String, _ options: inout ContainerOptions) throws {
     let separator = text.firstIndex { $0 == "=" || $0 == ":" }
@@ -297,6 +311,7 @@ struct ContainerFlags {
       return DeviceOption(hostPath: parts[0], containerPath: parts[0], permissions: parts[1])
     }
     return DeviceOption(
-      hostPath: parts[0], containerPath: parts.count > 1 ? parts[1] : parts[0], permissions: parts.count > 2 ? parts[2] : "rwm")
+      hostPath: parts[0], containerPath: parts.count > 1 ? parts[1] : parts[0],
+      permissions: parts.count > 2 ? parts[2] : "rwm")
   }
 }

@@ -5,16 +5,19 @@ internal import Sandboxes
 internal import SystemPackage
 
 struct ContainerInspectCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "inspect", abstract: "Show all that is known of containers.")
+  static let configuration = CommandConfiguration(
+    commandName: "inspect", abstract: "Show all that is known of containers.")
 
   @OptionGroup var global: GlobalOptions
   @Option(name: .shortAndLong, help: "json, or a template of Go's kind.") var format: String?
   @Flag(name: .shortAndLong, help: "Show the bytes that the container has written.") var size = false
   @Argument(help: ArgumentHelp("Names or IDs.", valueName: "container")) var containers: [String]
 
-  func run() throws { try inspectObjects(containers, format: format, try global.engine()) { name, engine in
-    try inspection(of: engine.container(name), engine, showsSize: size)
-  } }
+  func run() throws {
+    try inspectObjects(containers, format: format, try global.engine()) { name, engine in
+      try inspection(of: engine.container(name), engine, showsSize: size)
+    }
+  }
 }
 
 /// Prints what was found; what was not is said, and is the status.
@@ -41,7 +44,8 @@ func inspection(of container: Container, _ engine: Engine, showsSize: Bool = fal
     "Path": .string(record.arguments.first ?? ""), "Args": strings(Array(record.arguments.dropFirst())),
     "State": state(container), "Image": .string(record.imageID.description),
     "ImageManifestDescriptor": .object(["digest": .string(record.manifest.description)]),
-    "RestartCount": .integer(Int64(container.state.restartCount)), "Driver": .string("overlay2"), "Platform": .string("linux"),
+    "RestartCount": .integer(Int64(container.state.restartCount)), "Driver": .string("overlay2"),
+    "Platform": .string("linux"),
     "LogPath": .string(engine.logPath(of: container)), "HostnamePath": .string(engine.path(of: "hostname", container)),
     "HostsPath": .string(engine.path(of: "hosts", container)),
     "ResolvConfPath": .string(engine.path(of: "resolv.conf", container)),
@@ -67,19 +71,23 @@ private func state(_ container: Container) -> Value {
   let state = container.state
   let never = "0001-01-01T00:00:00Z"
   var members: [String: Value] = [
-    "Status": .string(state.status.rawValue), "Running": .bool(state.isRunning), "Paused": .bool(state.status == .paused),
-    "Restarting": .bool(state.status == .restarting), "OOMKilled": .bool(state.isOutOfMemory), "Dead": .bool(state.status == .dead),
+    "Status": .string(state.status.rawValue), "Running": .bool(state.isRunning),
+    "Paused": .bool(state.status == .paused),
+    "Restarting": .bool(state.status == .restarting), "OOMKilled": .bool(state.isOutOfMemory),
+    "Dead": .bool(state.status == .dead),
     "Pid": integer(state.pid), "ExitCode": integer(state.exitCode), "Error": .string(state.error ?? ""),
     "StartedAt": .string(state.startedAt ?? never), "FinishedAt": .string(state.finishedAt ?? never),
   ]
   if let health = state.health {
     members["Health"] = .object([
       "Status": .string(health.status.rawValue), "FailingStreak": integer(health.failingStreak),
-      "Log": .array(health.log.map {
-        .object([
-          "Start": .string($0.start), "End": .string($0.end), "ExitCode": integer($0.exitCode), "Output": .string($0.output),
-        ])
-      }),
+      "Log": .array(
+        health.log.map {
+          .object([
+            "Start": .string($0.start), "End": .string($0.end), "ExitCode": integer($0.exitCode),
+            "Output": .string($0.output),
+          ])
+        }),
     ])
   }
   return .object(members)
@@ -93,14 +101,17 @@ private func config(_ record: ContainerRecord) throws -> Value {
     "AttachStderr": .bool(!options.detach), "Tty": .bool(options.terminal), "OpenStdin": .bool(options.openStdin),
     "StdinOnce": .bool(options.openStdin && !options.detach), "Env": strings(record.environment),
     "Cmd": record.command.isEmpty ? .null : strings(record.command), "Image": .string(options.image),
-    "WorkingDir": .string(record.workingDirectory == "/" && options.workingDirectory == nil ? "" : record.workingDirectory),
+    "WorkingDir": .string(
+      record.workingDirectory == "/" && options.workingDirectory == nil ? "" : record.workingDirectory),
     "Entrypoint": record.entrypoint.isEmpty ? .null : strings(record.entrypoint), "Labels": strings(record.labels),
     "StopSignal": .string(SignalName.text(record.stopSignal)), "StopTimeout": integer(record.stopTimeout),
     "Volumes": .object(
-      Dictionary(record.mounts.filter { $0.kind == .volume }.map { ($0.target, Value.object([:])) }) { first, _ in first }),
+      Dictionary(record.mounts.filter { $0.kind == .volume }.map { ($0.target, Value.object([:])) }) { first, _ in first
+      }),
   ]
   if !record.exposedPorts.isEmpty {
-    members["ExposedPorts"] = .object(Dictionary(record.exposedPorts.map { ($0, Value.object([:])) }) { first, _ in first })
+    members["ExposedPorts"] = .object(
+      Dictionary(record.exposedPorts.map { ($0, Value.object([:])) }) { first, _ in first })
   }
   if let check = record.healthcheck { members["Healthcheck"] = try Value(encoding: check) }
   return .object(members)
@@ -111,9 +122,12 @@ private func hostConfig(_ container: Container) -> Value {
   let resources = options.resources
   var bindings: [String: Value] = [:]
   for (target, ports) in Dictionary(grouping: options.ports, by: { "\($0.containerPort)/\($0.transport.rawValue)" }) {
-    bindings[target] = .array(ports.map {
-      .object(["HostIp": .string($0.hostAddress ?? ""), "HostPort": .string($0.hostPort == 0 ? "" : String($0.hostPort))])
-    })
+    bindings[target] = .array(
+      ports.map {
+        .object([
+          "HostIp": .string($0.hostAddress ?? ""), "HostPort": .string($0.hostPort == 0 ? "" : String($0.hostPort)),
+        ])
+      })
   }
   var security = options.noNewPrivileges ? ["no-new-privileges"] : []
   if options.seccomp == .unconfined { security.append("seccomp=unconfined") }
@@ -121,41 +135,52 @@ private func hostConfig(_ container: Container) -> Value {
     .string(options.hostNamespaces.contains(kind) ? "host" : standard)
   }
   return .object([
-    "Binds": strings(options.mounts.filter { $0.kind != .tmpfs && $0.source != nil }.map { mount in
-      "\(mount.source ?? ""):\(mount.target)\(mount.readOnly ? ":ro" : "")"
-    }),
+    "Binds": strings(
+      options.mounts.filter { $0.kind != .tmpfs && $0.source != nil }.map { mount in
+        "\(mount.source ?? ""):\(mount.target)\(mount.readOnly ? ":ro" : "")"
+      }),
     "NetworkMode": .string(container.networkName), "PortBindings": .object(bindings),
-    "PublishAllPorts": .bool(options.publishAll), "AutoRemove": .bool(options.autoRemove), "Init": .bool(options.useInit),
+    "PublishAllPorts": .bool(options.publishAll), "AutoRemove": .bool(options.autoRemove),
+    "Init": .bool(options.useInit),
     "RestartPolicy": .object([
       "Name": .string(options.restart.policy.rawValue), "MaximumRetryCount": integer(options.restart.maximumRetries),
     ]),
-    "CapAdd": strings(options.addedCapabilities), "CapDrop": strings(options.droppedCapabilities), "Dns": strings(options.dns),
-    "DnsSearch": strings(options.dnsSearch), "DnsOptions": strings(options.dnsOptions), "ExtraHosts": strings(options.extraHosts),
+    "CapAdd": strings(options.addedCapabilities), "CapDrop": strings(options.droppedCapabilities),
+    "Dns": strings(options.dns),
+    "DnsSearch": strings(options.dnsSearch), "DnsOptions": strings(options.dnsOptions),
+    "ExtraHosts": strings(options.extraHosts),
     "GroupAdd": strings(options.additionalGroups), "Privileged": .bool(options.privileged),
-    "ReadonlyRootfs": .bool(options.readOnlyRoot), "SecurityOpt": strings(security), "Sysctls": strings(options.sysctls),
-    "ShmSize": .integer(options.shmSize ?? 64 << 20), "PidMode": namespace(.pid, ""), "IpcMode": namespace(.ipc, "private"),
+    "ReadonlyRootfs": .bool(options.readOnlyRoot), "SecurityOpt": strings(security),
+    "Sysctls": strings(options.sysctls),
+    "ShmSize": .integer(options.shmSize ?? 64 << 20), "PidMode": namespace(.pid, ""),
+    "IpcMode": namespace(.ipc, "private"),
     "UTSMode": namespace(.uts, ""), "UsernsMode": .string(""), "CgroupnsMode": .string("private"),
     "Memory": integer(resources.memory), "MemorySwap": integer(resources.memorySwap),
     "MemoryReservation": integer(resources.memoryReservation),
     "NanoCpus": .integer(Int64((resources.cpus ?? 0) * 1e9)), "CpuShares": integer(resources.cpuShares),
     "CpusetCpus": .string(resources.cpusetCPUs ?? ""), "PidsLimit": resources.pidsLimit.map { .integer($0) } ?? .null,
     "BlkioWeight": integer(resources.ioWeight), "OomScoreAdj": integer(resources.oomScoreAdjustment),
-    "Ulimits": .array(options.ulimits.map {
-      .object(["Name": .string($0.name), "Soft": .integer($0.soft), "Hard": .integer($0.hard)])
-    }),
-    "Devices": .array(options.devices.map {
-      .object([
-        "PathOnHost": .string($0.hostPath), "PathInContainer": .string($0.containerPath),
-        "CgroupPermissions": .string($0.permissions),
-      ])
-    }),
+    "Ulimits": .array(
+      options.ulimits.map {
+        .object(["Name": .string($0.name), "Soft": .integer($0.soft), "Hard": .integer($0.hard)])
+      }),
+    "Devices": .array(
+      options.devices.map {
+        .object([
+          "PathOnHost": .string($0.hostPath), "PathInContainer": .string($0.containerPath),
+          "CgroupPermissions": .string($0.permissions),
+        ])
+      }),
     "Tmpfs": .object(
-      Dictionary(options.mounts.filter { $0.kind == .tmpfs }.map { ($0.target, Value.string($0.options.joined(separator: ","))) }) {
+      Dictionary(
+        options.mounts.filter { $0.kind == .tmpfs }.map { ($0.target, Value.string($0.options.joined(separator: ","))) }
+      ) {
         first, _ in first
       }),
     "LogConfig": .object([
       "Type": .string(options.log.driver.rawValue),
-      "Config": strings(options.log.maxSize.map { ["max-size": String($0), "max-file": String(options.log.maxFiles)] } ?? [:]),
+      "Config": strings(
+        options.log.maxSize.map { ["max-size": String($0), "max-file": String(options.log.maxFiles)] } ?? [:]),
     ]),
   ])
 }
@@ -178,9 +203,12 @@ private func network(_ container: Container, _ engine: Engine) throws -> Value {
   if container.isRunning {
     for port in container.record.exposedPorts { ports[port.contains("/") ? port : port + "/tcp"] = .null }
     for (target, published) in Dictionary(grouping: container.ownPublications, by: \.targetText) {
-      ports[target] = .array(published.map {
-        .object(["HostIp": .string($0.hostAddress?.description ?? "0.0.0.0"), "HostPort": .string(String($0.hostPort))])
-      })
+      ports[target] = .array(
+        published.map {
+          .object([
+            "HostIp": .string($0.hostAddress?.description ?? "0.0.0.0"), "HostPort": .string(String($0.hostPort)),
+          ])
+        })
     }
   }
   var place: [String: Value] = [

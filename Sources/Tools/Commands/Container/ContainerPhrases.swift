@@ -20,14 +20,16 @@ extension Container {
     }
   }
 
-  /// `0.0.0.0:8080->80/tcp, 9000/tcp`.
+  /// `0.0.0.0:8080->80/tcp, 9000/tcp`, by the container's ports.
   var portsPhrase: String {
     guard isRunning else { return "" }
-    let own = ownPublications
-    let published = own.map { "\($0.hostText)->\($0.targetText)" }
-    let mapped = Set(own.map(\.targetText))
-    return (record.exposedPorts.map { $0.contains("/") ? $0 : $0 + "/tcp" }.filter { !mapped.contains($0) } + published)
-      .joined(separator: ", ")
+    let published = ownPublications.map { (port: Int($0.targetPort), text: "\($0.hostText)->\($0.targetText)") }
+    let mapped = Set(ownPublications.map(\.targetText))
+    let exposed = record.exposedPorts.map { $0.contains("/") ? $0 : $0 + "/tcp" }.filter { !mapped.contains($0) }
+    return (published + exposed.map { (Int($0.prefix { $0 != "/" }) ?? 0, $0) }).sorted { $0.port < $1.port }.map(
+      \.text
+    )
+    .joined(separator: ", ")
   }
 
   /// The published ports of its own; a pod's are the pod's.

@@ -36,7 +36,8 @@ struct CopyCommand: ParsableCommand {
 
   /// nil for a path of this machine: one that begins with `/` or `.`, or has no colon.
   private static func split(_ text: String) -> (container: String, path: String)? {
-    guard !text.hasPrefix("/"), !text.hasPrefix("."), let colon = text.firstIndex(of: ":"), colon != text.startIndex else { return nil }
+    guard !text.hasPrefix("/"), !text.hasPrefix("."), let colon = text.firstIndex(of: ":"), colon != text.startIndex
+    else { return nil }
     return (String(text[..<colon]), String(text[text.index(after: colon)...]))
   }
 
@@ -125,7 +126,8 @@ struct CopyCommand: ParsableCommand {
     let base = isDirectory ? source : parent.isEmpty ? "." : parent.string
     let directory = try open(base)
     try writeEntry(
-      at: isDirectory ? "." : here.lastComponent?.string ?? ".", in: directory.number, as: place.name, followLink: followLink,
+      at: isDirectory ? "." : here.lastComponent?.string ?? ".", in: directory.number, as: place.name,
+      followLink: followLink,
       to: writer)
     try writer.finish()
     _ = try unpacker.finish()

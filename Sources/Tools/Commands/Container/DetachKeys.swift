@@ -4,8 +4,8 @@ struct DetachKeys {
   /// How much of the sequence the last bytes were.
   private var matched = 0
 
-  /// - Parameter text: letters, or `ctrl-` with one of `a` to `z`, `@`, `[`, `\`, `]`, `^`, `_`, with commas between; nil
-  ///   is docker's, empty none.
+  /// - Parameter text: letters, or `ctrl-` with one of `a` to `z`, `@`, `[`, `\`, `]`, `^`, `_`, with commas between;
+  ///   nil is docker's, empty none.
   init(_ text: String?) throws {
     sequence = try (text ?? "ctrl-p,ctrl-q").split(separator: ",").map { key in
       let bytes = Array(key.utf8)

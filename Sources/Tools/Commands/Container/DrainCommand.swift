@@ -6,7 +6,8 @@ internal import Kernel
 /// Keeps the terminal of a program that its user has left with the detach keys: without somebody at its other end the
 /// program would be hung up.
 struct DrainCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "drain", abstract: "Keep a terminal.", shouldDisplay: false)
+  static let configuration = CommandConfiguration(
+    commandName: "drain", abstract: "Keep a terminal.", shouldDisplay: false)
 
   private static let terminal: CInt = 3
 

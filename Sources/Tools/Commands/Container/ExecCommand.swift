@@ -58,7 +58,8 @@ struct ExecCommand: ParsableCommand {
     guard options.terminal else {
       let null = try openat2(workingDirectory, "/dev/null", flags: O_RDWR)
       let status = try engine.exec(
-        container, options, stdin: takesStdin ? STDIN_FILENO : null.number, stdout: STDOUT_FILENO, stderr: STDERR_FILENO)
+        container, options, stdin: takesStdin ? STDIN_FILENO : null.number, stdout: STDOUT_FILENO, stderr: STDERR_FILENO
+      )
       if status != 0 { throw ExitCode(status) }
       return
     }

@@ -1,6 +1,7 @@
 /// A command line as docker parses it: flags up to the first argument that is none; what follows is left alone.
 ///
-/// `--name value`, `--name=value`, `-p 80:80`, `-p80:80`, `-itd`, `-dp 80:80`, `--rm=false`, and `--` as the end of flags.
+/// `--name value`, `--name=value`, `-p 80:80`, `-p80:80`, `-itd`, `-dp 80:80`, `--rm=false`, and `--` as the end of
+/// flags.
 struct FlagSet {
   struct Flag {
     enum Kind {
@@ -30,7 +31,8 @@ struct FlagSet {
     /// Of a toggle.
     func isOn(_ name: String, default standard: Bool = false) -> Bool { last(name).map { $0 == "true" } ?? standard }
 
-    func number<Number: LosslessStringConvertible>(_ name: String, as type: Number.Type = Number.self) throws -> Number? {
+    func number<Number: LosslessStringConvertible>(_ name: String, as type: Number.Type = Number.self) throws -> Number?
+    {
       guard let text = last(name) else { return nil }
       guard let number = Number(text) else {
         throw Failure("invalid argument \"\(text)\" for \"--\(name)\" flag: it is not a number", status: 125)

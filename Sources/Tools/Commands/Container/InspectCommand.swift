@@ -18,7 +18,8 @@ struct InspectCommand: ParsableCommand {
     var kinds = Kind.allCases
     if let type, !type.isEmpty {
       guard let kind = Kind(rawValue: type) else {
-        throw Failure("\"\(type)\" is not a valid value for --type: use container, image, network or volume", status: 125)
+        throw Failure(
+          "\"\(type)\" is not a valid value for --type: use container, image, network or volume", status: 125)
       }
       kinds = [kind]
     }

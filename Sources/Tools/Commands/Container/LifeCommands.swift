@@ -18,7 +18,8 @@ struct StopCommand: ParsableCommand {
 }
 
 struct RestartCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "restart", abstract: "Stop containers and start them again.")
+  static let configuration = CommandConfiguration(
+    commandName: "restart", abstract: "Stop containers and start them again.")
 
   @OptionGroup var global: GlobalOptions
   @OptionGroup var stop: StopOptions
@@ -79,7 +80,9 @@ struct RemoveCommand: ParsableCommand {
   func run() throws {
     let engine = try global.engine()
     try forEach(containers) { name in
-      do { try engine.remove(name, force: force, volumes: volumes) } catch EngineError.notFound(_, let missing) where force {
+      do { try engine.remove(name, force: force, volumes: volumes) } catch EngineError.notFound(_, let missing)
+        where force
+      {
         // What is not there is removed.
         return printError("Error: No such container: \(missing)")
       }
@@ -117,7 +120,8 @@ struct PauseCommand: ParsableCommand {
 }
 
 struct UnpauseCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "unpause", abstract: "Let the processes of containers go on.")
+  static let configuration = CommandConfiguration(
+    commandName: "unpause", abstract: "Let the processes of containers go on.")
 
   @OptionGroup var global: GlobalOptions
   @Argument(help: ArgumentHelp("Names or IDs.", valueName: "container")) var containers: [String]

@@ -20,7 +20,9 @@ struct LogsCommand: ParsableCommand {
     query.follow = follow
     // As docker: a negative number is all.
     if tail != "all" {
-      guard let count = Int(tail) else { throw Failure("invalid argument \"\(tail)\" for \"-n, --tail\": write a number or all") }
+      guard let count = Int(tail) else {
+        throw Failure("invalid argument \"\(tail)\" for \"-n, --tail\": write a number or all")
+      }
       if count >= 0 { query.tail = count }
     }
     query.since = try since.map { try Self.moment($0, "since") }
@@ -35,7 +37,8 @@ struct LogsCommand: ParsableCommand {
   static func moment(_ text: String, _ flag: String) throws -> Moment {
     let found = Quantity.moment(text, now: Moment.now().nanoseconds) { Moment(parsing: $0)?.nanoseconds }
     guard let found else {
-      throw Failure("invalid value for \"\(flag)\": \"\(text)\": write a time such as 2026-01-02T15:04:05Z, Unix seconds, or 10m")
+      throw Failure(
+        "invalid value for \"\(flag)\": \"\(text)\": write a time such as 2026-01-02T15:04:05Z, Unix seconds, or 10m")
     }
     return Moment(nanoseconds: found)
   }

@@ -12,12 +12,17 @@ enum MountFlags {
 
   /// `[source:]target[:options]`
   private static func volume(_ text: String) throws -> MountOption {
-    func failure(_ reason: String) -> Failure { Failure("invalid volume specification: '\(text)': \(reason)", status: 125) }
+    func failure(_ reason: String) -> Failure {
+      Failure("invalid volume specification: '\(text)': \(reason)", status: 125)
+    }
     let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     guard (1...3).contains(parts.count), !parts.contains("") else { throw failure("write [source:]target[:options]") }
     if parts.count == 1 { return MountOption(kind: .volume, target: parts[0]) }
-    let isPath = parts[0].hasPrefix("/") || parts[0] == "." || parts[0] == ".." || parts[0].hasPrefix("./") || parts[0].hasPrefix("../")
-    var mount = MountOption(kind: isPath ? .bind : .volume, source: isPath ? try absolute(parts[0]) : parts[0], target: parts[1])
+    let isPath =
+      parts[0].hasPrefix("/") || parts[0] == "." || parts[0] == ".." || parts[0].hasPrefix("./")
+      || parts[0].hasPrefix("../")
+    var mount = MountOption(
+      kind: isPath ? .bind : .volume, source: isPath ? try absolute(parts[0]) : parts[0], target: parts[1])
     mount.createSource = isPath
     for option in parts.count == 3 ? parts[2].split(separator: ",").map(String.init) : [] {
       switch option {
@@ -45,7 +50,9 @@ enum MountFlags {
       return (key: parts[0].lowercased(), value: parts.count == 2 ? parts[1] : nil)
     }
     let type = fields.last { $0.key == "type" }?.value?.lowercased() ?? "volume"
-    guard let kind = MountOption.Kind(rawValue: type) else { throw failure("invalid mount type \(type): use bind, volume or tmpfs") }
+    guard let kind = MountOption.Kind(rawValue: type) else {
+      throw failure("invalid mount type \(type): use bind, volume or tmpfs")
+    }
     var mount = MountOption(kind: kind, target: "")
     for (key, value) in fields {
       func text() throws -> String {
@@ -82,7 +89,9 @@ enum MountFlags {
   }
 
   private static func mode(_ text: String, _ failure: (String) -> Failure) throws -> UInt32 {
-    guard let mode = UInt32(text, radix: 8), mode <= 0o7777 else { throw failure("invalid mode \(text): write it in octal") }
+    guard let mode = UInt32(text, radix: 8), mode <= 0o7777 else {
+      throw failure("invalid mode \(text): write it in octal")
+    }
     return mode
   }
 
@@ -110,7 +119,8 @@ enum MountFlags {
     }
     return try engine.container(name).record.mounts.compactMap { mount in
       guard mount.kind != .tmpfs else { return nil }
-      var option = MountOption(kind: mount.kind, source: mount.kind == .volume ? mount.name : mount.source, target: mount.target)
+      var option = MountOption(
+        kind: mount.kind, source: mount.kind == .volume ? mount.name : mount.source, target: mount.target)
       option.readOnly = mount.readOnly || mode == "ro"
       option.propagation = mount.propagation
       option.copyUp = false

@@ -6,7 +6,8 @@ enum PortFlags {
   static func mappings(_ text: String, flag: String) throws -> [PortMapping] {
     func failure(_ reason: String) -> Failure { ContainerFlags.failure(text, flag, reason) }
     let halves = text.split(separator: "/", omittingEmptySubsequences: false)
-    guard halves.count <= 2, let transport = PortMapping.TransportProtocol(rawValue: halves.count == 2 ? halves[1].lowercased() : "tcp")
+    guard halves.count <= 2,
+      let transport = PortMapping.TransportProtocol(rawValue: halves.count == 2 ? halves[1].lowercased() : "tcp")
     else { throw failure("invalid proto: use tcp or udp") }
     var fields = halves[0][...]
     var address: String?

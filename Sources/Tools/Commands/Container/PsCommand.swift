@@ -13,7 +13,8 @@ struct PsCommand: ParsableCommand {
 
 /// `container ls`: the same as `ps`.
 struct ContainerListCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "ls", abstract: "List containers.", aliases: ["list", "ps"])
+  static let configuration = CommandConfiguration(
+    commandName: "ls", abstract: "List containers.", aliases: ["list", "ps"])
 
   @OptionGroup var listing: ContainerListOptions
 
@@ -26,16 +27,20 @@ struct ContainerListOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "Show IDs only.") var quiet = false
   @Flag(name: .shortAndLong, help: "Show the bytes that containers have written.") var size = false
   @Flag(help: "Do not shorten what is shown.") var noTrunc = false
-  @Option(name: [.customShort("n"), .customLong("last")], help: "Show the last so many, running or not.") var last: Int = -1
+  @Option(name: [.customShort("n"), .customLong("last")], help: "Show the last so many, running or not.") var last:
+    Int = -1
   @Flag(name: .shortAndLong, help: "Show the last one, running or not.") var latest = false
   @Option(help: "table, json, or a template of Go's kind.") var format: String?
   @Option(
     name: [.customShort("f"), .long],
-    help: "id, name, label, status, exited, ancestor, before, since, volume, network, health, publish or expose, with =VALUE.")
+    help:
+      "id, name, label, status, exited, ancestor, before, since, volume, network, health, publish or expose, with =VALUE."
+  )
   var filter: [String] = []
 
   private static let keys: Set<String> = [
-    "id", "name", "label", "status", "exited", "ancestor", "before", "since", "volume", "network", "health", "publish", "expose",
+    "id", "name", "label", "status", "exited", "ancestor", "before", "since", "volume", "network", "health", "publish",
+    "expose",
   ]
 
   func run() throws {
@@ -61,12 +66,14 @@ struct ContainerListOptions: ParsableArguments {
   private static func listing(size: Bool) -> Listing {
     Listing(
       [
-        .init("CONTAINER ID", "ID"), .init("IMAGE", "Image"), .init("COMMAND", "Command"), .init("CREATED", "RunningFor"),
+        .init("CONTAINER ID", "ID"), .init("IMAGE", "Image"), .init("COMMAND", "Command"),
+        .init("CREATED", "RunningFor"),
         .init("STATUS", "Status"), .init("PORTS", "Ports"), .init("NAMES", "Names"),
       ] + (size ? [.init("SIZE", "Size")] : []),
       others: [
         .init("CREATED AT", "CreatedAt"), .init("STATE", "State"), .init("LABELS", "Labels"), .init("MOUNTS", "Mounts"),
-        .init("LOCAL VOLUMES", "LocalVolumes"), .init("NETWORKS", "Networks"), .init("SIZE", "Size"), .init("POD", "Pod"),
+        .init("LOCAL VOLUMES", "LocalVolumes"), .init("NETWORKS", "Networks"), .init("SIZE", "Size"),
+        .init("POD", "Pod"),
       ])
   }
 
@@ -76,16 +83,19 @@ struct ContainerListOptions: ParsableArguments {
     let before = try filters["before"]?.map { try engine.container($0).record.created }.min()
     let since = try filters["since"]?.map { try engine.container($0).record.created }.max()
     let ancestors = try filters["ancestor"].map { try Self.images($0, engine) }
-    return try containers.filter { container in
+    return containers.filter { container in
       let record = container.record
       if let before, record.created >= before { return false }
       if let since, record.created <= since { return false }
       if let ancestors, !ancestors.contains(record.imageID), !ancestors.contains(record.manifest) { return false }
       guard filters.allowsLabels(record.labels) else { return false }
-      return filters.allows("id") { container.id.hasPrefix($0) } && filters.allows("name") { Self.matches(container.name, $0) }
+      return filters.allows("id") { container.id.hasPrefix($0) }
+        && filters.allows("name") { Self.matches(container.name, $0) }
         && filters.allows("status") { container.state.status.rawValue == $0 }
         && filters.allows("exited") { container.state.status == .exited && container.state.exitCode == Int32($0) }
-        && filters.allows("volume") { wanted in record.mounts.contains { [$0.name, $0.source, $0.target].contains(wanted) } }
+        && filters.allows("volume") { wanted in
+          record.mounts.contains { [$0.name, $0.source, $0.target].contains(wanted) }
+        }
         && filters.allows("network") { name in
           container.networkName == name || (try? engine.network(name).name).map { $0 == container.networkName } ?? false
         }
@@ -135,7 +145,9 @@ struct ContainerListOptions: ParsableArguments {
 
   private func row(_ container: Container, _ engine: Engine, showsSize: Bool) throws -> [String: Value] {
     let record = container.record
-    var command = record.arguments.joined(separator: " ")
+    // As docker: an argument with a space stands in quotes.
+    var command = record.arguments.enumerated().map { $0 > 0 && $1.contains(" ") ? "'\($1)'" : $1 }.joined(
+      separator: " ")
     if !noTrunc, command.count > 20 { command = command.prefix(19) + "…" }
     let volumes = record.mounts.filter { $0.kind == .volume }
     let mounts = record.mounts.compactMap { $0.name ?? $0.source }.map { name in
@@ -149,7 +161,8 @@ struct ContainerListOptions: ParsableArguments {
       "State": .string(container.state.status.rawValue), "Ports": .string(container.portsPhrase),
       "Names": .string(container.name), "Mounts": .string(mounts.joined(separator: ",")),
       "LocalVolumes": .string(String(volumes.count)), "Networks": .string(container.networkName),
-      "Labels": .string(record.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")),
+      "Labels": .string(
+        record.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")),
       "Size": .string(showsSize ? try sizes(container, engine) : "0B"), "Pod": .string(record.options.pod ?? ""),
     ]
   }

@@ -116,7 +116,8 @@ enum ContainerCreation {
   static func engine(_ parsed: FlagSet.Parsed) throws -> Engine {
     if let level = parsed.last("log-level") { setenv("CLIPPER_LOG_LEVEL", level, 1) }
     return try Engine.open(
-      Locations.resolve(root: parsed.last("root").map { FilePath($0) }, run: parsed.last("run-root").map { FilePath($0) }))
+      Locations.resolve(
+        root: parsed.last("root").map { FilePath($0) }, run: parsed.last("run-root").map { FilePath($0) }))
   }
 
   /// Goes to the registry only where the image is missing or the newest is asked for.
@@ -142,7 +143,8 @@ enum ContainerCreation {
     let reference = try Reference(parsing: options.image).tagged
     let isQuiet = parsed.isOn("quiet")
     if !isQuiet {
-      printError(policy == .always ? "Pulling \(reference.familiar)" : "Unable to find image '\(reference.familiar)' locally")
+      printError(
+        policy == .always ? "Pulling \(reference.familiar)" : "Unable to find image '\(reference.familiar)' locally")
     }
     let display = isQuiet ? nil : TransferDisplay(.pull, output: .standardError)
     defer { display?.finish() }

@@ -110,10 +110,13 @@ enum RunFlags {
 
   private static let refused: [FlagSet.Flag] =
     [
-      "blkio-weight-device", "cgroup-parent", "cpu-count", "cpu-percent", "cpu-rt-period", "cpu-rt-runtime", "cpuset-mems",
+      "blkio-weight-device", "cgroup-parent", "cpu-count", "cpu-percent", "cpu-rt-period", "cpu-rt-runtime",
+      "cpuset-mems",
       "device-cgroup-rule", "device-read-bps", "device-read-iops", "device-write-bps", "device-write-iops",
-      "disable-content-trust", "gpus", "io-maxbandwidth", "io-maxiops", "ip", "ip6", "isolation", "kernel-memory", "link",
-      "link-local-ip", "mac-address", "memory-swappiness", "oom-kill-disable", "runtime", "storage-opt", "use-api-socket",
+      "disable-content-trust", "gpus", "io-maxbandwidth", "io-maxiops", "ip", "ip6", "isolation", "kernel-memory",
+      "link",
+      "link-local-ip", "mac-address", "memory-swappiness", "oom-kill-disable", "runtime", "storage-opt",
+      "use-api-socket",
       "volume-driver",
     ].map { .refused($0) }
 }

@@ -3,14 +3,16 @@ internal import Engine
 internal import Glibc
 
 struct StatsCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "stats", abstract: "Show what containers use, as it changes.")
+  static let configuration = CommandConfiguration(
+    commandName: "stats", abstract: "Show what containers use, as it changes.")
 
   @OptionGroup var global: GlobalOptions
   @Flag(name: .shortAndLong, help: "Also containers that do not run.") var all = false
   @Flag(help: "Show it once.") var noStream = false
   @Flag(help: "Do not shorten IDs.") var noTrunc = false
   @Option(help: "table, json, or a template of Go's kind.") var format: String?
-  @Argument(help: ArgumentHelp("Names or IDs; without any, all that run.", valueName: "container")) var containers: [String] = []
+  @Argument(help: ArgumentHelp("Names or IDs; without any, all that run.", valueName: "container")) var containers:
+    [String] = []
 
   func run() throws {
     let engine = try global.engine()
@@ -41,16 +43,19 @@ struct StatsCommand: ParsableCommand {
 
   private func sample(_ engine: Engine) throws -> Samples {
     let chosen = try containers.isEmpty ? engine.containers(all: all) : containers.map { try engine.container($0) }
-    return Samples(all: chosen.map { container in
-      // It may end at any time.
-      Sample(container: container, statistics: container.isRunning ? try? engine.statistics(of: container.id) : nil)
-    })
+    return Samples(
+      all: chosen.map { container in
+        // It may end at any time.
+        Sample(container: container, statistics: container.isRunning ? try? engine.statistics(of: container.id) : nil)
+      })
   }
 
-  private static let listing = Listing([
-    .init("CONTAINER ID", "ID"), .init("NAME", "Name"), .init("CPU %", "CPUPerc"), .init("MEM USAGE / LIMIT", "MemUsage"),
-    .init("MEM %", "MemPerc"), .init("NET I/O", "NetIO"), .init("BLOCK I/O", "BlockIO"), .init("PIDS", "PIDs"),
-  ], others: [.init("CONTAINER", "Container")])
+  private static let listing = Listing(
+    [
+      .init("CONTAINER ID", "ID"), .init("NAME", "Name"), .init("CPU %", "CPUPerc"),
+      .init("MEM USAGE / LIMIT", "MemUsage"),
+      .init("MEM %", "MemPerc"), .init("NET I/O", "NetIO"), .init("BLOCK I/O", "BlockIO"), .init("PIDS", "PIDs"),
+    ], others: [.init("CONTAINER", "Container")])
 
   private func row(_ sample: Sample, _ before: Sample?) -> [String: Value] {
     let container = sample.container
@@ -62,7 +67,8 @@ struct StatsCommand: ParsableCommand {
     let memory = now.memoryLimit > 0 ? Double(now.memory) / Double(now.memoryLimit) * 100 : 0
     return [
       "ID": .string(noTrunc ? container.id : container.shortID), "Container": .string(container.shortID),
-      "Name": .string(container.name), "CPUPerc": .string(Self.percent(share)), "MemPerc": .string(Self.percent(memory)),
+      "Name": .string(container.name), "CPUPerc": .string(Self.percent(share)),
+      "MemPerc": .string(Self.percent(memory)),
       "MemUsage": .string("\(Phrase.binarySize(now.memory)) / \(Phrase.binarySize(now.memoryLimit))"),
       "NetIO": .string("\(Phrase.size(now.received)) / \(Phrase.size(now.sent))"),
       "BlockIO": .string("\(Phrase.size(now.blockRead)) / \(Phrase.size(now.blockWritten))"),

@@ -14,7 +14,8 @@ struct TopCommand: ParsableCommand {
       let seconds = process.processorTime / 1000
       return [
         Self.user(process.userID), String(process.pid), String(process.parent), "0", Self.start(process.started),
-        process.terminal, "\(Self.two(seconds / 3600)):\(Self.two(seconds / 60 % 60)):\(Self.two(seconds % 60))", process.command,
+        process.terminal, "\(Self.two(seconds / 3600)):\(Self.two(seconds / 60 % 60)):\(Self.two(seconds % 60))",
+        process.command,
       ]
     }
     printOutput(Listing.table([["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]] + rows))
@@ -40,7 +41,8 @@ struct TopCommand: ParsableCommand {
 }
 
 struct PortCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "port", abstract: "Show the published ports of a container.")
+  static let configuration = CommandConfiguration(
+    commandName: "port", abstract: "Show the published ports of a container.")
 
   @OptionGroup var global: GlobalOptions
   @Argument(help: "Name or ID.") var container: String

@@ -25,7 +25,9 @@ struct NetworkCreateCommand: ParsableCommand {
   func run() throws {
     guard driver == "bridge" else { throw Failure("network driver \"\(driver)\" is not supported: use bridge") }
     let range = try subnet.map { text in
-      guard let range = IPv4Network(text) else { throw Failure("invalid subnet \(text): write an IPv4 range such as 10.90.0.0/24") }
+      guard let range = IPv4Network(text) else {
+        throw Failure("invalid subnet \(text): write an IPv4 range such as 10.90.0.0/24")
+      }
       return range
     }
     let address = try gateway.map { text in
@@ -57,7 +59,8 @@ struct NetworkListCommand: ParsableCommand {
   @Flag(name: .shortAndLong, help: "Show IDs only.") var quiet = false
   @Flag(help: "Do not shorten IDs.") var noTrunc = false
   @Option(help: "table, json, or a template of Go's kind.") var format: String?
-  @Option(name: [.customShort("f"), .long], help: "id, name, label, driver or dangling, with =VALUE.") var filter: [String] = []
+  @Option(name: [.customShort("f"), .long], help: "id, name, label, driver or dangling, with =VALUE.") var filter:
+    [String] = []
 
   func run() throws {
     let filters = try Filters(filter, allowed: ["id", "name", "label", "driver", "dangling", "type", "scope"])
@@ -75,14 +78,16 @@ struct NetworkListCommand: ParsableCommand {
         "ID": .string(noTrunc ? network.id : String(network.id.prefix(12))), "Name": .string(network.name),
         "Driver": .string("bridge"), "Scope": .string("local"), "Subnet": .string(network.bridge.subnet.description),
         "Internal": .bool(network.bridge.isInternal), "CreatedAt": .string(ContainerListOptions.date(network.created)),
-        "Labels": .string(network.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")),
+        "Labels": .string(
+          network.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")),
       ])
     }
     if quiet, format == nil { return printOutput(rows.map { ($0["ID"]?.text ?? "") + "\n" }.joined()) }
     let listing = Listing(
       [.init("NETWORK ID", "ID"), .init("NAME", "Name"), .init("DRIVER", "Driver"), .init("SCOPE", "Scope")],
       others: [
-        .init("SUBNET", "Subnet"), .init("INTERNAL", "Internal"), .init("CREATED AT", "CreatedAt"), .init("LABELS", "Labels"),
+        .init("SUBNET", "Subnet"), .init("INTERNAL", "Internal"), .init("CREATED AT", "CreatedAt"),
+        .init("LABELS", "Labels"),
       ])
     printOutput(try listing.render(rows, format: format))
   }
@@ -105,7 +110,8 @@ struct NetworkRemoveCommand: ParsableCommand {
 }
 
 struct NetworkPruneCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "prune", abstract: "Remove the networks that no container uses.")
+  static let configuration = CommandConfiguration(
+    commandName: "prune", abstract: "Remove the networks that no container uses.")
 
   @OptionGroup var global: GlobalOptions
   @Flag(name: .shortAndLong, help: "Do not ask.") var force = false
@@ -120,25 +126,32 @@ struct NetworkPruneCommand: ParsableCommand {
 }
 
 struct NetworkInspectCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "inspect", abstract: "Show all that is known of networks.")
+  static let configuration = CommandConfiguration(
+    commandName: "inspect", abstract: "Show all that is known of networks.")
 
   @OptionGroup var global: GlobalOptions
   @Option(name: .shortAndLong, help: "json, or a template of Go's kind.") var format: String?
   @Argument(help: ArgumentHelp("Names or IDs.", valueName: "network")) var networks: [String]
 
-  func run() throws { try inspectObjects(networks, format: format, try global.engine()) { name, engine in
-    try inspection(of: engine.network(name), engine)
-  } }
+  func run() throws {
+    try inspectObjects(networks, format: format, try global.engine()) { name, engine in
+      try inspection(of: engine.network(name), engine)
+    }
+  }
 }
 
 /// A network in the shape of docker's `network inspect`.
 func inspection(of network: Network, _ engine: Engine) throws -> Value {
   let bridge = network.bridge
   let members = try engine.members(of: network).map { member in
-    (member.id, Value.object([
-      "Name": .string(member.name), "IPv4Address": .string("\(member.endpoint.address)/\(bridge.subnet.prefixLength)"),
-      "MacAddress": .string(MACAddress(for: member.endpoint.address).description),
-    ]))
+    (
+      member.id,
+      Value.object([
+        "Name": .string(member.name),
+        "IPv4Address": .string("\(member.endpoint.address)/\(bridge.subnet.prefixLength)"),
+        "MacAddress": .string(MACAddress(for: member.endpoint.address).description),
+      ])
+    )
   }
   return .object([
     "Id": .string(network.id), "Name": .string(network.name), "Created": .string(network.created.description),

@@ -8,7 +8,8 @@ enum Quantity {
     let factors: [String: Double] = [
       "": 1, "b": 1, "k": 1024, "m": 1_048_576, "g": 1_073_741_824, "t": 1_099_511_627_776, "p": 1_125_899_906_842_624,
     ]
-    guard let number = Double(digits), let factor = factors[unit], number * factor < 9.2e18, number * factor > -9.2e18 else {
+    guard let number = Double(digits), let factor = factors[unit], number * factor < 9.2e18, number * factor > -9.2e18
+    else {
       throw Failure("invalid argument \"\(text)\" for \"--\(flag)\" flag: invalid size: '\(text)'", status: 125)
     }
     return Int64(number * factor)

@@ -33,7 +33,8 @@ struct VolumeListCommand: ParsableCommand {
   @OptionGroup var global: GlobalOptions
   @Flag(name: .shortAndLong, help: "Show names only.") var quiet = false
   @Option(help: "table, json, or a template of Go's kind.") var format: String?
-  @Option(name: [.customShort("f"), .long], help: "name, label, driver or dangling, with =VALUE.") var filter: [String] = []
+  @Option(name: [.customShort("f"), .long], help: "name, label, driver or dangling, with =VALUE.") var filter:
+    [String] = []
 
   func run() throws {
     let filters = try Filters(filter, allowed: ["name", "label", "driver", "dangling"])
@@ -42,13 +43,16 @@ struct VolumeListCommand: ParsableCommand {
     for volume in try engine.volumes() {
       guard filters.allowsLabels(volume.labels), filters.allows("name", volume.name.contains),
         filters.allows("driver", { $0 == "local" }),
-        try filters.allows("dangling", { try ($0 == "true" || $0 == "1") == engine.users(ofVolume: volume.name).isEmpty })
+        try filters.allows(
+          "dangling", { try ($0 == "true" || $0 == "1") == engine.users(ofVolume: volume.name).isEmpty })
       else { continue }
       rows.append([
         "Name": .string(volume.name), "Driver": .string("local"), "Scope": .string("local"),
         "Mountpoint": .string(volume.directory.string),
-        "Labels": .string(volume.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")),
-        "Links": .string(format?.contains(".Links") == true ? String(try engine.users(ofVolume: volume.name).count) : "N/A"),
+        "Labels": .string(
+          volume.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")),
+        "Links": .string(
+          format?.contains(".Links") == true ? String(try engine.users(ofVolume: volume.name).count) : "N/A"),
         "Size": .string(format?.contains(".Size") == true ? Phrase.size(diskUsage(of: volume.directory)) : "N/A"),
       ])
     }
@@ -80,7 +84,8 @@ struct VolumeRemoveCommand: ParsableCommand {
 }
 
 struct VolumePruneCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "prune", abstract: "Remove the volumes that no container has.")
+  static let configuration = CommandConfiguration(
+    commandName: "prune", abstract: "Remove the volumes that no container has.")
 
   @OptionGroup var global: GlobalOptions
   @Flag(name: .shortAndLong, help: "Also those with a name.") var all = false
@@ -90,7 +95,8 @@ struct VolumePruneCommand: ParsableCommand {
   func run() throws {
     let filter = try PruneFilter(filter)
     try confirm(
-      "WARNING! This will remove \(all ? "all" : "anonymous") local volumes not used by at least one container.", force: force)
+      "WARNING! This will remove \(all ? "all" : "anonymous") local volumes not used by at least one container.",
+      force: force)
     let (removed, bytes) = try global.engine().pruneVolumes(all: all) { filter.allows($0.created, $0.labels) }
     if !removed.isEmpty { printOutput("Deleted Volumes:\n" + removed.map { $0 + "\n" }.joined() + "\n") }
     printOutput("Total reclaimed space: \(Phrase.size(bytes))\n")
@@ -98,15 +104,18 @@ struct VolumePruneCommand: ParsableCommand {
 }
 
 struct VolumeInspectCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "inspect", abstract: "Show all that is known of volumes.")
+  static let configuration = CommandConfiguration(
+    commandName: "inspect", abstract: "Show all that is known of volumes.")
 
   @OptionGroup var global: GlobalOptions
   @Option(name: .shortAndLong, help: "json, or a template of Go's kind.") var format: String?
   @Argument(help: ArgumentHelp("Names.", valueName: "volume")) var volumes: [String]
 
-  func run() throws { try inspectObjects(volumes, format: format, try global.engine()) { name, engine in
-    inspection(of: try engine.volume(name))
-  } }
+  func run() throws {
+    try inspectObjects(volumes, format: format, try global.engine()) { name, engine in
+      inspection(of: try engine.volume(name))
+    }
+  }
 }
 
 /// A volume in the shape of docker's `volume inspect`.
