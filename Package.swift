@@ -27,6 +27,10 @@ let linking: [LinkerSetting] = [
   .unsafeFlags(["-use-ld=lld", "-Xlinker", "--wrap=__register_frame_info", "-Xlinker", "--wrap=__deregister_frame_info"])
 ]
 
+/// The runtime is one file in every build: a container's init is the runtime's own program, and it must run where there is
+/// no library at all.
+let staticProgram: [LinkerSetting] = [.unsafeFlags(["-static-executable", "-l_FoundationCollections", "-l_FoundationCShims"])]
+
 func module(_ name: String, _ path: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, path: "Sources/\(path)", swiftSettings: settings)
 }
@@ -147,7 +151,7 @@ let package = Package(
       linkerSettings: linking),
     .executableTarget(
       name: "clipper-runtime", dependencies: ["OCIRuntime", "CStart"], path: "Sources/Tools/clipper-runtime",
-      swiftSettings: settings, linkerSettings: linking),
+      swiftSettings: settings, linkerSettings: linking + staticProgram),
 
     // Tests mirror the modules.
     .testTarget(

@@ -7,10 +7,10 @@ struct PeerFlowTests {
   /// Runs a script in the peers' root, in the network where the registry listens.
   private func inPeers(_ machine: Machine, _ script: String) throws -> String {
     let tool = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../tools/peers").path
-    try machine.write("peer.sh", "set -e\nexport HOST=127.0.0.1:15000 PASSWORD=correct-horse\n" + script)
+    try machine.write("peer.sh", "set -e\nexport HOST=127.0.0.1:15001 PASSWORD=correct-horse\n" + script)
     return try machine.succeed(
       """
-      \(RegistryFlowTests.serve)
+      \(RegistryFlowTests.serve(port: 15001))
       clipper push base:1 $HOST/team/base:1 >/dev/null
       '\(tool)' in -n -s "$PWD:/machine" bash /machine/peer.sh
       export CLIPPER_ROOT=$PWD/other CLIPPER_RUN_ROOT=$PWD/other-run

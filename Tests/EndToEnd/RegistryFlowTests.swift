@@ -3,9 +3,11 @@ import Testing
 
 @Suite("registry", .serialized, .enabled(if: Host.runsContainers, Host.needs))
 struct RegistryFlowTests {
-  /// Starts a registry with TLS by its own CA, a user `ada` and an access key, and gives its address in `$HOST`.
-  static let serve = """
-    export HOST=127.0.0.1:15000 PASSWORD=correct-horse
+  /// Starts a registry with TLS by its own CA and a user `ada`, and gives its address in `$HOST`. Suites run side by side:
+  /// each has its own port.
+  static func serve(port: Int = 15000) -> String {
+    """
+    export HOST=127.0.0.1:\(port) PASSWORD=correct-horse
     printf %s "$PASSWORD" | clipper registry user add --password-stdin ada >/dev/null
     clipper registry serve --listen $HOST > registry.log 2>&1 & server=$!
     trap 'kill $server; wait $server' EXIT
@@ -15,13 +17,14 @@ struct RegistryFlowTests {
     mkdir -p certs/$HOST && cp ca.crt certs/$HOST/ca.crt
     printf %s "$PASSWORD" | clipper login -u ada --password-stdin $HOST
     """
+  }
 
   @Test func pushesAndPullsWithTLSAndAPassword() throws {
     let machine = try Machine()
     try machine.importBusybox()
     try machine.succeed(
       """
-      \(Self.serve)
+      \(Self.serve())
       clipper push base:1 $HOST/team/base:1
       curl -s --cacert ca.crt -u ada:$PASSWORD https://$HOST/v2/team/base/tags/list | jq -e '.tags == ["1"]'
       test "$(curl -s -o /dev/null -w '%{http_code}' --cacert ca.crt https://$HOST/v2/team/base/tags/list)" = 401
@@ -39,7 +42,7 @@ struct RegistryFlowTests {
     try machine.importBusybox()
     try machine.succeed(
       """
-      \(Self.serve)
+      \(Self.serve())
       clipper save -o base.tar base:1
       skopeo --insecure-policy copy --dest-cert-dir certs/$HOST --dest-creds ada:$PASSWORD oci-archive:base.tar docker://$HOST/sk/base:1 ||
         skopeo --insecure-policy copy --dest-cert-dir certs/$HOST --dest-creds ada:$PASSWORD docker-archive:base.tar docker://$HOST/sk/base:1
@@ -55,7 +58,7 @@ struct RegistryFlowTests {
     try machine.importBusybox()
     try machine.succeed(
       """
-      \(Self.serve)
+      \(Self.serve())
       eval "$(clipper registry key create --format env)"
       export AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL_ECR=https://$HOST
       aws ecr create-repository --repository-name team/app | jq -e '.repository.repositoryName == "team/app"'
@@ -94,7 +97,7 @@ struct RegistryFlowTests {
       """)
     try machine.succeed(
       """
-      \(Self.serve)
+      \(Self.serve())
       eval "$(clipper registry key create --format env)"
       python3 ecr.py
       clipper login --username AWS --password-stdin $HOST < password
@@ -112,7 +115,7 @@ struct RegistryFlowTests {
     let machine = try Machine()
     let output = try machine.run(
       """
-      \(Self.serve)
+      \(Self.serve())
       clipper registry serve --listen $HOST
       """)
     #expect(output.status == 1 && output.err.contains("15000"))
@@ -123,7 +126,7 @@ struct RegistryFlowTests {
     try machine.importBusybox()
     let output = try machine.run(
       """
-      \(Self.serve)
+      \(Self.serve())
       clipper push base:1 $HOST/team/base:1 >/dev/null
       blob=$(find root/content/blobs -type f -size +100k -printf '%s %p\\n' | sort -n | head -1 | cut -d' ' -f2)
       chmod u+w $blob; printf x | dd of=$blob bs=1 seek=1000 conv=notrunc 2>/dev/null

@@ -22,6 +22,7 @@ int kernel_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, u
   return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof how);
 }
 
+int kernel_fork(void) { return fork(); }
 int kernel_unshare(int flags) { return unshare(flags); }
 int kernel_setns(int fd, int nstype) { return setns(fd, nstype); }
 int kernel_pivot_root(const char *new_root, const char *put_old) { return (int)syscall(SYS_pivot_root, new_root, put_old); }

@@ -38,6 +38,12 @@ public enum Cloning {
     case parent(Int32)
   }
 
+  /// Copies the process. Unlike `clone` this works under Docker's seccomp profile, which hides clone3(2). (fork(2))
+  public static func fork() throws(Errno) -> Outcome {
+    let pid = try Errno.check(kernel_fork())
+    return pid == 0 ? .child : .parent(pid)
+  }
+
   /// Copies the process, as fork(2) does; the copy begins in new namespaces of the given kinds. The caller must have one
   /// thread. (clone3(2))
   ///

@@ -35,7 +35,7 @@ enum ContainerInit {
   }
 
   private static func fork(_ program: String, _ arguments: [String], _ mask: inout sigset_t) -> Int32 {
-    guard let outcome = try? Cloning.clone() else { return -1 }
+    guard let outcome = try? Cloning.fork() else { return -1 }
     switch outcome {
     case .parent(let pid): return pid
     case .child:
