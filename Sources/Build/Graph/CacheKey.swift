@@ -27,6 +27,11 @@ public struct CacheKey: Hashable, Sendable, CustomStringConvertible {
     self.hex = hex
   }
 
+  /// A key that nothing else has: of files that changed while the step took them.
+  public static func changed(_ key: CacheKey) -> CacheKey {
+    CacheKey(["changed", key.hex, String(UInt64.random(in: 0...UInt64.max)), String(UInt64.random(in: 0...UInt64.max))])
+  }
+
   public static let scratch = CacheKey(["scratch"])
 
   /// An image's files, by the chain ID of its layers; nil for an image without layers.

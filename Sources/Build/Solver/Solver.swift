@@ -25,13 +25,14 @@ public final class Solver: Sendable {
     self.environment = environment
     log = ProgressLog(progress)
     known = input.place.map { KnownDigests(environment.builds.appending("digests").appending($0)) }
-    networks = StepNetworks(environment.network)
+    networks = StepNetworks(environment.network) { [log] in log.warn($0) }
   }
 
   /// Builds the target. Nothing is named yet: `commit` and the exports take the result from here.
   public func build() async throws -> BuildResult {
     let plan = try BuildPlan(input.dockerfile, options.request)
     let (lowered, images) = try await lower(plan)
+    warnOfUnusedArguments(lowered)
     let promises = Dictionary(uniqueKeysWithValues: lowered.keys.map { ($0, Promise<BuiltStage>()) })
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
@@ -58,6 +59,19 @@ public final class Solver: Sendable {
     }
     let built = try await promise.value()
     return BuildResult(stage: built, config: config(of: target, built), epoch: options.epoch)
+  }
+
+  private func warnOfUnusedArguments(_ stages: [Int: LoweredStage]) {
+    var used = Set(PredefinedArguments.platforms(options.request).keys)
+    used.formUnion(PredefinedArguments.proxies)
+    used.formUnion([PredefinedArguments.sourceDateEpoch, PredefinedArguments.sandboxHostname])
+    for stage in stages.values { used.formUnion(stage.usedArguments) }
+    for instruction in input.dockerfile.globalArguments {
+      guard case .arg(let declarations) = instruction.kind else { continue }
+      used.formUnion(declarations.map(\.name))
+    }
+    let unused = options.request.arguments.keys.filter { !used.contains($0) }.sorted()
+    if !unused.isEmpty { log.warn("One or more build-args \(unused) were not consumed") }
   }
 
   private func config(of target: LoweredStage, _ built: BuiltStage) -> ImageConfig {
@@ -234,11 +248,13 @@ public final class Solver: Sendable {
           .run(in: pending, on: parent, title: step.name, location: vertex.location) { bytes, isError in
             self.log.output(step, bytes, isError: isError)
           }
+        return true
       }
     case .makeDirectory(let directory):
       let key = CacheKey.step(vertex.operation, on: built.key, epoch: options.epoch)
       return try await reuse(key, else: built, step) { pending, parent in
         try await onThread { try DirectoryStep(directory).write(into: pending, on: parent, self.environment.snapshots) }
+        return true
       }
     case .copy(let copy): return try await self.copy(copy, vertex, step, on: built, source)
     }
@@ -276,7 +292,7 @@ public final class Solver: Sendable {
       }
     }
     // What follows is keyed by what the files are, not by where they came from.
-    if let definition { try environment.snapshots.addKey(Self.cacheKey(definition), to: made.snapshot) }
+    if let definition, made.key == key { try environment.snapshots.addKey(Self.cacheKey(definition), to: made.snapshot) }
     return made
   }
 
@@ -316,12 +332,15 @@ public final class Solver: Sendable {
   private func find(_ key: CacheKey) throws -> Snapshot? { try environment.snapshots.find(Self.cacheKey(key)) }
 
   /// The snapshot of a key, from this build, from an earlier one, or made now.
+  ///
+  /// - Parameter body: makes it; false where what it made is not what the key says.
   private func reuse(
     _ key: CacheKey, else built: BuiltStage, _ step: BuildStep,
-    _ body: @escaping @Sendable (PendingSnapshot, Snapshot?) async throws -> Void
+    _ body: @escaping @Sendable (PendingSnapshot, Snapshot?) async throws -> Bool
   ) async throws -> Made {
     if let snapshot = await results.claim(key) { return (key, snapshot, true) }
     var finished: Snapshot?
+    var madeKey = key
     do {
       if !options.noCache, let found = try find(key) {
         await results.finish(key, found)
@@ -337,13 +356,17 @@ public final class Solver: Sendable {
           return (parent, try snapshots.begin(parent: parent))
         }
         do {
-          try await body(pending, parent)
+          if try await !body(pending, parent) {
+            // Nobody can ask for this one again.
+            madeKey = CacheKey.changed(key)
+          }
           try Task.checkCancellation()
           let epoch = options.epoch
+          let written = madeKey
           finished = try await onThread {
             if let epoch { try LayerDates.clamp(pending.fs, to: epoch) }
-            try StepRecord(created: epoch.map { Timestamp.text($0) } ?? Timestamp.now(), key: key).write(for: pending)
-            return try pending.commit(keys: [Self.cacheKey(key)])
+            try StepRecord(created: epoch.map { Timestamp.text($0) } ?? Timestamp.now(), key: written).write(for: pending)
+            return try pending.commit(keys: [Self.cacheKey(written)])
           }
         } catch {
           pending.discard()
@@ -358,9 +381,9 @@ public final class Solver: Sendable {
       await results.finish(key, nil)
       throw error
     }
-    await results.finish(key, finished)
+    await results.finish(key, madeKey == key ? finished : nil)
     guard let finished else { throw CancellationError() }
-    return (key, finished, false)
+    return (madeKey, finished, false)
   }
 }
 

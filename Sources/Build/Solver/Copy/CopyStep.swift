@@ -42,7 +42,8 @@ struct CopyStep: Sendable {
       case .file(let name, let content): sources.append(.file(name: name, content: Array(content.utf8)))
       case .url:
         guard let file = remote.popFirst() else { continue }
-        sources.append(.download(file, isArchive: try operation.unpacksRemote && Archive.isOne(file.open().number)))
+        let opened = try file.open()
+        sources.append(.download(file, isArchive: try operation.unpacksRemote && Archive.isOne(opened.number)))
       }
     }
     self.sources = sources
@@ -107,7 +108,9 @@ struct CopyStep: Sendable {
   // MARK: - Making the layer
 
   /// Writes everything into a new layer on top of `parent`.
-  func write(into pending: PendingSnapshot, on parent: Snapshot?, _ snapshots: SnapshotStore, epoch: Int64?) throws {
+  ///
+  /// - Returns: false where a file is not any more what it was when the sources were looked up.
+  func write(into pending: PendingSnapshot, on parent: Snapshot?, _ snapshots: SnapshotStore, epoch: Int64?) throws -> Bool {
     let owner: Owner?
     if let text = operation.owner {
       let view = try snapshots.openView(parent)
@@ -122,13 +125,15 @@ struct CopyStep: Sendable {
     // As docker's: directories on the way take an octal --chmod, less what its mask takes.
     var madeMode: UInt32 = 0o755
     if case .octal(let mode)? = operation.mode { madeMode = mode & 0o7755 }
+    var isSame = true
     for source in sources {
       // A view of its own: what the last source brought may be links on the way of the next.
       var place = Place(
         view: try snapshots.openView(parent, upper: pending.fs, work: pending.work), layer: layer.number, owner: owner,
         mode: madeMode)
-      try place.write(source, self, attributes)
+      if try !place.write(source, self, attributes) { isSame = false }
     }
+    return isSame
   }
 }
 
@@ -144,29 +149,34 @@ private struct Place: ~Copyable {
     self.layer = layer
   }
 
-  mutating func write(_ source: CopyStep.Source, _ step: CopyStep, _ attributes: CopiedAttributes) throws {
+  mutating func write(_ source: CopyStep.Source, _ step: CopyStep, _ attributes: CopiedAttributes) throws -> Bool {
     let path = step.operation.destination
     switch source {
     case .tree(let match, let entries, _):
-      guard let tree = step.tree else { return }
+      guard let tree = step.tree else { return true }
       if match.entry.kind == .directory {
-        try copyDirectory(match, entries, to: path, tree, attributes)
+        return try copyDirectory(match, entries, to: path, tree, attributes)
       } else {
         let (directory, name) = try destination.file(path, name: match.name)
         try destination.checkFree(name, in: directory)
         view = nil
         let (parent, last) = split(match.path)
         let item = FileCopying.Item(source: last, target: name, entry: match.entry)
-        try FileCopying(tree: tree, layer: layer, attributes: attributes)
+        return try FileCopying(tree: tree, layer: layer, attributes: attributes)
           .copy([FileCopying.Batch(source: parent, target: directory, items: [item])])
       }
     case .archive(let match, _):
-      guard let tree = step.tree else { return }
+      guard let tree = step.tree else { return true }
       let file = try opening("read", "/" + match.path) { () throws(Errno) in try tree.open(match.path, O_RDONLY) }
       try unpack(file.number, named: match.path, to: path, attributes)
+      var status = stat()
+      return fstat(file.number, &status) == 0 && SourceEntry.Identity(status) == match.entry.identity
     case .download(let file, let isArchive):
       let opened = try file.open()
-      if isArchive { return try unpack(opened.number, named: file.name, to: path, attributes) }
+      if isArchive {
+        try unpack(opened.number, named: file.name, to: path, attributes)
+        return true
+      }
       let content = CopiedAttributes(owner: attributes.owner ?? .root, mode: attributes.mode, epoch: attributes.epoch)
       try writeFile(file.name, to: path, mode: 0o600, modified: file.modified, content) { output, buffer throws(Errno) in
         try copyFile(from: opened.number, to: output, size: file.size, buffer: buffer)
@@ -176,6 +186,7 @@ private struct Place: ~Copyable {
         try writeAll(output, content)
       }
     }
+    return true
   }
 
   private func split(_ path: String) -> (parent: String, name: String) {
@@ -185,7 +196,7 @@ private struct Place: ~Copyable {
 
   private mutating func copyDirectory(
     _ match: SourceMatch, _ entries: [SourceEntry], to path: String, _ tree: SourceTree, _ attributes: CopiedAttributes
-  ) throws {
+  ) throws -> Bool {
     let base = try destination.directory(path)
     // Entries come with each directory before what is in it.
     var directories: [(path: String, entry: SourceEntry)] = []
@@ -210,7 +221,7 @@ private struct Place: ~Copyable {
     }
     // From here on the layer's own directory is written: overlayfs must not be looking.
     view = nil
-    try FileCopying(tree: tree, layer: layer, attributes: attributes).copy(ordered)
+    let isSame = try FileCopying(tree: tree, layer: layer, attributes: attributes).copy(ordered)
     for (path, entry) in directories.reversed() {
       do throws(Errno) {
         let owner = attributes.owner(of: entry, isContext: tree.isContext)
@@ -221,6 +232,7 @@ private struct Place: ~Copyable {
         throw BuildError.system(operation: "set the attributes of", path: "/" + path, error)
       }
     }
+    return isSame
   }
 
   private mutating func unpack(_ file: CInt, named name: String, to path: String, _ attributes: CopiedAttributes) throws {

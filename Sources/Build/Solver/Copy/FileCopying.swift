@@ -50,7 +50,8 @@ struct FileCopying: Sendable {
 
   private static let bufferSize = 256 << 10
 
-  func copy(_ batches: [Batch]) throws {
+  /// - Returns: false where a file is not any more what it was when it was looked at.
+  func copy(_ batches: [Batch]) throws -> Bool {
     let failure = Mutex<(any Error)?>(nil)
     let pieces = batches.flatMap { batch in
       stride(from: 0, to: batch.items.count, by: 128).map { start in
@@ -59,15 +60,19 @@ struct FileCopying: Sendable {
       }
     }
     let links = Links()
+    let isSame = Mutex(true)
     DispatchQueue.concurrentPerform(iterations: pieces.count) { index in
       if failure.withLock({ $0 != nil }) { return }
-      do { try copy(pieces[index], links) } catch { failure.withLock { $0 = $0 ?? error } }
+      do {
+        if try !copy(pieces[index], links) { isSame.withLock { $0 = false } }
+      } catch { failure.withLock { $0 = $0 ?? error } }
     }
     if let error = failure.withLock({ $0 }) { throw error }
     try links.make(in: layer)
+    return isSame.withLock { $0 }
   }
 
-  private func copy(_ batch: Batch, _ links: Links) throws {
+  private func copy(_ batch: Batch, _ links: Links) throws -> Bool {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 4096)
     defer { buffer.deallocate() }
     let source = try opening("read", "/" + batch.source) { () throws(Errno) in
@@ -77,6 +82,7 @@ struct FileCopying: Sendable {
       try openat2(
         layer, batch.target.isEmpty ? "." : batch.target, flags: O_RDONLY | O_DIRECTORY, resolve: [.beneath, .noSymlinks])
     }
+    var isSame = true
     for item in batch.items {
       do throws(Errno) {
         if item.entry.linkCount > 1, item.entry.kind == .file,
@@ -84,22 +90,23 @@ struct FileCopying: Sendable {
         {
           continue
         }
-        try copy(item, from: source.number, to: target.number, buffer)
+        if try !copy(item, from: source.number, to: target.number, buffer) { isSame = false }
       } catch {
         throw BuildError.system(
           operation: "copy \(batch.source.isEmpty ? "" : "/" + batch.source)/\(item.source) to",
           path: "/" + (batch.target.isEmpty ? "" : batch.target + "/") + item.target, error)
       }
     }
+    return isSame
   }
 
   private func copy(
     _ item: Item, from source: CInt, to target: CInt, _ buffer: UnsafeMutableRawBufferPointer
-  ) throws(Errno) {
+  ) throws(Errno) -> Bool {
     let entry = item.entry
     let owner = attributes.owner(of: entry, isContext: tree.isContext)
     switch entry.kind {
-    case .directory: return
+    case .directory: return true
     case .file:
       let input = OwnedDescriptor(
         try Errno.check(openat(source, item.source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)))
@@ -112,7 +119,9 @@ struct FileCopying: Sendable {
       try Errno.check(fchmod(output.number, attributes.mode(of: entry)))
       if !tree.isContext { try Self.copyAttributes(from: input.number, to: output.number) }
       try Errno.check(futimens(output.number, attributes.times(of: entry)))
-      return
+      var status = stat()
+      try Errno.check(fstat(input.number, &status))
+      return SourceEntry.Identity(status) == entry.identity
     case .symlink:
       _ = try replacing(target, item.target) { symlinkat(entry.link ?? "", target, item.target) }
     case .fifo: _ = try replacing(target, item.target) { mknodat(target, item.target, S_IFIFO | 0o600, 0) }
@@ -125,6 +134,7 @@ struct FileCopying: Sendable {
     try Errno.check(fchownat(target, item.target, owner.userID, owner.groupID, AT_SYMLINK_NOFOLLOW))
     if entry.kind != .symlink { try Errno.check(fchmodat(target, item.target, attributes.mode(of: entry), 0)) }
     try Errno.check(utimensat(target, item.target, attributes.times(of: entry), AT_SYMLINK_NOFOLLOW))
+    return true
   }
 
   /// Makes an entry; one that an earlier source of the same step made goes first.

@@ -89,7 +89,7 @@ struct RunStep: Sendable {
     let wanted = operation.network == .default ? options.network : operation.network
     guard wanted == .default else { return (wanted, nil) }
     // A machine where no bridge can be made still builds: RUN then has the host's network.
-    guard let connection = try? networks.take() else { return (.host, nil) }
+    guard let connection = networks.take() else { return (.host, nil) }
     return (.default, connection)
   }
 

@@ -17,11 +17,8 @@ func makeBuildDisplay(_ style: ProgressStyle) -> any BuildDisplay {
   }
 }
 
-/// Shows warnings only. What a step that fails has written last is part of its error.
+/// Shows nothing. What a step that fails has written last is part of its error.
 struct QuietBuildDisplay: BuildDisplay {
-  func take(_ event: BuildEvent) {
-    if case .warning(let text) = event { printError("WARNING: \(text)") }
-  }
-
+  func take(_ event: BuildEvent) {}
   func finish(_ failure: String?) {}
 }
