@@ -2,6 +2,7 @@ public import ArgumentParser
 internal import Engine
 internal import Glibc
 internal import Logging
+internal import Synchronization
 internal import SystemPackage
 
 /// The options before the command's name, the same for every command.
@@ -45,5 +46,18 @@ public struct GlobalOptions: ParsableArguments {
     Locations.resolve(root: root.map { FilePath($0) }, run: runRoot.map { FilePath($0) })
   }
 
-  func engine() throws -> Engine { try Engine.open(locations()) }
+  func engine() throws -> Engine { try OpenEngines.open(locations()) }
+}
+
+/// Engines stay open as long as the command lives. Who closes a database last writes its whole log back and removes it,
+/// and the next command makes it again: that is four waits for the disk that nobody needs. A log that grows is written
+/// back on the way.
+enum OpenEngines {
+  private static let opened = Mutex<[Engine]>([])
+
+  static func open(_ locations: Locations) throws -> Engine {
+    let engine = try Engine.open(locations)
+    opened.withLock { $0.append(engine) }
+    return engine
+  }
 }

@@ -115,7 +115,7 @@ func withRunStatuses(_ body: () throws -> Void) throws {
 enum ContainerCreation {
   static func engine(_ parsed: FlagSet.Parsed) throws -> Engine {
     if let level = parsed.last("log-level") { setenv("CLIPPER_LOG_LEVEL", level, 1) }
-    return try Engine.open(
+    return try OpenEngines.open(
       Locations.resolve(
         root: parsed.last("root").map { FilePath($0) }, run: parsed.last("run-root").map { FilePath($0) }))
   }
