@@ -80,7 +80,8 @@ struct CacheTests {
 
   @Test func stepsAfterACopyFromAStageAreFoundAgain() async throws {
     let bench = try bench()
-    let dockerfile = "FROM scratch AS s\nCOPY a /a\nCOPY d /d\nFROM scratch\nCOPY --from=s /a /a\nCOPY --from=s /d /d\nWORKDIR /w\n"
+    let dockerfile =
+      "FROM scratch AS s\nCOPY a /a\nCOPY d /d\nFROM scratch\nCOPY --from=s /a /a\nCOPY --from=s /d /d\nWORKDIR /w\n"
     let first = try await bench.build(dockerfile)
     for _ in 0..<2 {
       let again = try await bench.build(dockerfile)
@@ -90,7 +91,8 @@ struct CacheTests {
 
   @Test func onlyStagesThatTheTargetNeedsAreBuilt() async throws {
     let bench = try bench()
-    let dockerfile = "FROM scratch AS one\nCOPY a /one\nFROM scratch AS two\nCOPY missing /two\nFROM one\nCOPY a /three\n"
+    let dockerfile =
+      "FROM scratch AS one\nCOPY a /one\nFROM scratch AS two\nCOPY missing /two\nFROM one\nCOPY a /three\n"
     #expect(try await bench.build(dockerfile).done == ["COPY a /one", "COPY a /three"])
     let target = try await bench.build(dockerfile) { $0.request.target = "one" }
     #expect(target.files["one"] != nil && target.files["three"] == nil)
@@ -100,7 +102,16 @@ struct CacheTests {
   @Test func twoStagesThatNeedTheSameStepGetItOnce() async throws {
     let bench = try bench()
     let built = try await bench.build(
-      "FROM scratch AS one\nCOPY d /d\nFROM scratch AS two\nCOPY d /d\nFROM scratch\nCOPY --from=one /d /one\nCOPY --from=two /d /two\n")
+      """
+      FROM scratch AS one
+      COPY d /d
+      FROM scratch AS two
+      COPY d /d
+      FROM scratch
+      COPY --from=one /d /one
+      COPY --from=two /d /two
+      """
+    )
     #expect(built.done.filter { $0 == "COPY d /d" }.count == 1)
   }
 

@@ -26,7 +26,17 @@ struct CopyTests {
     try bench.write("a", "a")
     try bench.write("b", "b")
     let built = try await bench.build(
-      "FROM scratch\nWORKDIR /w\nCOPY a name\nCOPY a dir/\nCOPY a /w\nCOPY a b /both/\nCOPY a ./sub/deep/x\nCOPY b name\n")
+      """
+      FROM scratch
+      WORKDIR /w
+      COPY a name
+      COPY a dir/
+      COPY a /w
+      COPY a b /both/
+      COPY a ./sub/deep/x
+      COPY b name
+      """
+    )
     #expect(built.files["w/name"] == "f 644 0:0 b")
     #expect(built.files["w/dir/a"] == "f 644 0:0 a")
     #expect(built.files["w/a"] == "f 644 0:0 a")
@@ -88,7 +98,9 @@ struct CopyTests {
     try bench.write("file", "")
     try bench.write("tree/x/inner", "")
     try bench.write("other/x", "")
-    let over = await #expect(throws: BuildError.self) { try await bench.build("FROM scratch\nCOPY tree /t\nCOPY other /t\n") }
+    let over = await #expect(throws: BuildError.self) {
+      try await bench.build("FROM scratch\nCOPY tree /t\nCOPY other /t\n")
+    }
     #expect("\(try #require(over))".contains("/t/x"))
     await #expect(throws: BuildError.self) { try await bench.build("FROM scratch\nCOPY other /t\nCOPY tree /t\n") }
     await #expect(throws: BuildError.self) { try await bench.build("FROM scratch\nCOPY file /t\nCOPY tree /t\n") }
@@ -115,7 +127,8 @@ struct CopyTests {
     let bench = try Workbench()
     try bench.write("d/plain", "", mode: 0o640)
     try bench.write("d/program", "", mode: 0o750)
-    let built = try await bench.build("FROM scratch\nCOPY --chmod=4755 d/plain /octal\nCOPY --chmod=u=rwX,go=rX d /symbolic\n")
+    let built = try await bench.build(
+      "FROM scratch\nCOPY --chmod=4755 d/plain /octal\nCOPY --chmod=u=rwX,go=rX d /symbolic\n")
     #expect(built.files["octal"] == "f 4755 0:0 ")
     #expect(built.files["symbolic/plain"] == "f 644 0:0 ")
     #expect(built.files["symbolic/program"] == "f 755 0:0 ")
@@ -132,7 +145,9 @@ struct CopyTests {
 
   @Test func ignoredFilesAreNotPartOfTheContext() async throws {
     let bench = try Workbench()
-    for name in ["keep", "secret", "node/one", "node/two", "logs/x.log", "logs/keep.log", "deep/a.tmp"] { try bench.write(name, name) }
+    for name in ["keep", "secret", "node/one", "node/two", "logs/x.log", "logs/keep.log", "deep/a.tmp"] {
+      try bench.write(name, name)
+    }
     try bench.write(".dockerignore", "# comment\nsecret\nnode\n!node/two\n**/*.tmp\nlogs/*.log\n!logs/keep.log\n")
     let built = try await bench.build("FROM scratch\nCOPY . /\n")
     #expect(built.files["keep"] != nil && built.files["secret"] == nil)
@@ -149,7 +164,14 @@ struct CopyTests {
     let second = bench.context.appending("bin/two").string
     #expect(Foundation.link(first.string, second) == 0)
     let built = try await bench.build(
-      "FROM scratch AS s\nCOPY --chown=5:6 bin /bin\nFROM scratch\nCOPY --from=s /bin /bin\nCOPY --from=0 /bin/one /three\n")
+      """
+      FROM scratch AS s
+      COPY --chown=5:6 bin /bin
+      FROM scratch
+      COPY --from=s /bin /bin
+      COPY --from=0 /bin/one /three
+      """
+    )
     #expect(built.files["bin/one"] == "f 755 5:6 program")
     #expect(built.files["bin/two"] == "f 755 5:6 program")
     #expect(built.files["three"] == "f 755 5:6 program")
@@ -159,7 +181,19 @@ struct CopyTests {
   @Test func heredocsBecomeFiles() async throws {
     let bench = try Workbench()
     let built = try await bench.build(
-      "FROM scratch\nARG V=x\nCOPY <<one <<\"two\" /d/\nv=$V\none\nv=$V\ntwo\nCOPY --chmod=755 <<EOF /run.sh\n#!/bin/sh\nEOF\n")
+      """
+      FROM scratch
+      ARG V=x
+      COPY <<one <<"two" /d/
+      v=$V
+      one
+      v=$V
+      two
+      COPY --chmod=755 <<EOF /run.sh
+      #!/bin/sh
+      EOF
+      """
+    )
     #expect(built.files["d/one"] == "f 644 0:0 v=x\n")
     #expect(built.files["d/two"] == "f 644 0:0 v=$V\n")
     #expect(built.files["run.sh"] == "f 755 0:0 #!/bin/sh\n")

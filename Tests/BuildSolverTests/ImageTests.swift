@@ -12,7 +12,17 @@ struct ImageTests {
     let bench = try Workbench()
     try bench.write("a", "")
     let built = try await bench.build(
-      "FROM scratch\nCOPY a /a\nENV A=b\nEXPOSE 80\nUSER 7\nENTRYPOINT [\"/a\"]\nCMD [\"x\"]\nVOLUME /v\nSTOPSIGNAL SIGINT\n",
+      """
+      FROM scratch
+      COPY a /a
+      ENV A=b
+      EXPOSE 80
+      USER 7
+      ENTRYPOINT ["/a"]
+      CMD ["x"]
+      VOLUME /v
+      STOPSIGNAL SIGINT
+      """,
       names: ["app:1", "other/app"]
     ) { $0.request.labels = ["l": "m"] }
     let config = try #require(built.config.config)
@@ -98,7 +108,8 @@ struct ImageTests {
     try bench.write("Dockerfile", "FROM scratch\nCOPY a /\n")
     try bench.write("a", "1")
     let archive = bench.root.appending("context.tar").string
-    let made = try Spawn("/usr/bin/tar", ["-C", bench.context.string, "-cf", archive, "."]).capture(milliseconds: 10_000)
+    let made = try Spawn("/usr/bin/tar", ["-C", bench.context.string, "-cf", archive, "."]).capture(
+      milliseconds: 10_000)
     #expect(made.status == .exited(0))
     for (file, stages) in [(archive, 1), (bench.context.appending("Dockerfile").string, 1)] {
       let input = try openat2(workingDirectory, file, flags: O_RDONLY)

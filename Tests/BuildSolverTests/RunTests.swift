@@ -9,7 +9,8 @@ import Testing
 
 private let canRun = isRoot && access(Workbench.runtime, X_OK) == 0 && access("/usr/bin/busybox", X_OK) == 0
 
-@Suite(.enabled(if: canRun, "needs root, a static /usr/bin/busybox, and CLIPPER_RUNTIME as the path of clipper-runtime"))
+@Suite(
+  .enabled(if: canRun, "needs root, a static /usr/bin/busybox, and CLIPPER_RUNTIME as the path of clipper-runtime"))
 struct RunTests {
   private func bench() async throws -> Workbench {
     let bench = try Workbench()
@@ -48,7 +49,8 @@ struct RunTests {
 
   @Test func leavesNoMountPointsInTheLayer() async throws {
     let bench = try await bench()
-    let built = try await bench.build("FROM base:1\nRUN cat /etc/hosts /etc/resolv.conf > /dev/null && ls /proc/self > /dev/null && echo x > /x\n")
+    let built = try await bench.build(
+      "FROM base:1\nRUN cat /etc/hosts /etc/resolv.conf > /dev/null && ls /proc/self > /dev/null && echo x > /x\n")
     let layer = try #require(built.manifest.layers.last)
     #expect(try names(in: layer.digest, bench) == ["x"])
   }
@@ -62,7 +64,10 @@ struct RunTests {
   @Test func removedFilesAreWhiteoutsInTheLayer() async throws {
     let bench = try await bench()
     let built = try await bench.build("FROM base:1\nRUN rm -r /etc/remove /etc/group\n")
-    #expect(try names(in: try #require(built.manifest.layers.last).digest, bench) == ["etc/", "etc/.wh.group", "etc/.wh.remove"])
+    #expect(
+      try names(in: try #require(built.manifest.layers.last).digest, bench) == [
+        "etc/", "etc/.wh.group", "etc/.wh.remove",
+      ])
     #expect(built.files["etc/remove"] == nil && built.files["etc/passwd"] != nil)
   }
 
@@ -126,7 +131,9 @@ struct RunTests {
   @Test func cancellingEndsTheStepAndLeavesNothing() async throws {
     let bench = try await bench()
     let building = Task { try await bench.build("FROM base:1\nRUN echo started; sleep 1000\n", names: ["never:1"]) }
-    while !bench.events.contains(where: { if case .output = $0 { true } else { false } }) { try await Task.sleep(for: .milliseconds(5)) }
+    while !bench.events.contains(where: { if case .output = $0 { true } else { false } }) {
+      try await Task.sleep(for: .milliseconds(5))
+    }
     building.cancel()
     await #expect(throws: CancellationError.self) { try await building.value }
     #expect(try bench.content.resolve(Reference(parsing: "never:1")) == nil)

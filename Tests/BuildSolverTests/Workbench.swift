@@ -85,7 +85,8 @@ final class Workbench: Sendable {
     /// Instructions of steps of stages.
     private func finished(_ wanted: BuildEvent.Outcome) -> [String] {
       events.compactMap { event in
-        guard case .finished(let step, let outcome) = event, outcome == wanted, step.name.hasPrefix("["), !step.name.hasPrefix("[internal]"),
+        guard case .finished(let step, let outcome) = event, outcome == wanted, step.name.hasPrefix("["),
+          !step.name.hasPrefix("[internal]"),
           let end = step.name.firstIndex(of: "]")
         else { return nil }
         let text = step.name[step.name.index(end, offsetBy: 2)...]
@@ -94,7 +95,9 @@ final class Workbench: Sendable {
     }
 
     var output: String {
-      String(decoding: events.flatMap { event -> [UInt8] in if case .output(_, let bytes, _) = event { bytes } else { [] } }, as: UTF8.self)
+      String(
+        decoding: events.flatMap { event -> [UInt8] in if case .output(_, let bytes, _) = event { bytes } else { [] } },
+        as: UTF8.self)
     }
   }
 
@@ -127,7 +130,9 @@ final class Workbench: Sendable {
     return BuildEnvironment(
       content: content, snapshots: snapshots, runtime: FilePath(Self.runtime), runtimeRoot: root.appending("runtime"),
       image: { name, _, _, _ in
-        guard let target = try content.resolve(Reference(parsing: name).tagged) else { throw Failed(description: "No such image: \(name)") }
+        guard let target = try content.resolve(Reference(parsing: name).tagged) else {
+          throw Failed(description: "No such image: \(name)")
+        }
         let manifest = try JSONDecoder().decode(Manifest.self, from: Data(content.read(target.digest)))
         let config = try JSONDecoder().decode(ImageConfig.self, from: Data(content.read(manifest.config.digest)))
         return BaseImage(manifest: manifest, config: config, name: name)
@@ -169,7 +174,9 @@ final class Workbench: Sendable {
     let mounts = String(decoding: try readFile("/proc/self/mounts"), as: UTF8.self).split(separator: "\n")
       .filter { $0.contains(root.string) }.map(String.init)
     let known = Set(try snapshots.all().map { String($0.snapshot.id) })
-    let pending = ((try? directoryEntries(of: snapshots.directory)) ?? []).filter { Int($0) != nil && !known.contains($0) }
+    let pending = ((try? directoryEntries(of: snapshots.directory)) ?? []).filter {
+      Int($0) != nil && !known.contains($0)
+    }
     // What begins with a dot is the runtime's own, of no container.
     let states = ((try? directoryEntries(of: root.appending("runtime"))) ?? []).filter { !$0.hasPrefix(".") }
     return directories.filter { $0 != "digests" } + mounts + pending + states

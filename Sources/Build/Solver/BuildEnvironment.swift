@@ -14,7 +14,9 @@ public struct BuildEnvironment: Sendable {
   public var runtime: FilePath
   public var runtimeRoot: FilePath
   /// An image that a stage begins with or copies from: the local one, or fetched.
-  public var image: @Sendable (_ name: String, _ platform: Platform, _ pull: Bool, _ progress: @escaping TransferProgress) async throws -> BaseImage
+  public var image:
+    @Sendable (_ name: String, _ platform: Platform, _ pull: Bool, _ progress: @escaping TransferProgress) async throws
+      -> BaseImage
   /// For ADD of URLs.
   public var registry: @Sendable () -> RegistryClient
   /// A place in the machine's container network for RUN. What it throws is why there is none: RUN then has the host's.

@@ -56,8 +56,8 @@ extension BuiltStage.Files {
   }
 }
 
-/// What is kept beside a step's files: when they were made, so that a cached build gives the same image, dates included;
-/// and their key, for what follows a step that was found without looking at content.
+/// What is kept beside a step's files: when they were made, so that a cached build gives the same image, dates
+/// included; and their key, for what follows a step that was found without looking at content.
 ///
 /// ```
 /// <root>/snapshots/<id>/step   date and key, a line each
@@ -73,7 +73,9 @@ struct StepRecord: Sendable {
 
   /// nil where there is none, as with an image's layers.
   init?(_ snapshot: Snapshot, _ snapshots: SnapshotStore) {
-    guard let bytes = try? readFile(Self.path(snapshots.directory.appending(String(snapshot.id))), limit: 256) else { return nil }
+    guard let bytes = try? readFile(Self.path(snapshots.directory.appending(String(snapshot.id))), limit: 256) else {
+      return nil
+    }
     let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
     guard lines.count == 2, let key = CacheKey(hex: String(lines[1])) else { return nil }
     created = String(lines[0])
@@ -83,7 +85,8 @@ struct StepRecord: Sendable {
   func write(for pending: PendingSnapshot) throws {
     do throws(Errno) {
       let file = try openat2(
-        Kernel.workingDirectory, Self.path(pending.fs.removingLastComponent()).string, flags: O_WRONLY | O_CREAT | O_TRUNC,
+        Kernel.workingDirectory, Self.path(pending.fs.removingLastComponent()).string,
+        flags: O_WRONLY | O_CREAT | O_TRUNC,
         mode: 0o600)
       try writeAll(file.number, Array("\(created)\n\(key)\n".utf8))
     } catch {

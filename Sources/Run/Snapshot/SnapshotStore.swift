@@ -13,6 +13,7 @@ public import SystemPackage
 /// <root>/snapshots/<id>/fs      the layer's files; overlay's whiteouts for what it removes
 ///                  <id>/work    overlay's work directory while a build step writes to fs
 ///                  <id>/lock    held by the process that makes it; gone afterwards
+///                  <id>/step    of a build's step: when it was made, and its key
 ///                  empty/       the lower directory of what has none
 /// ```
 /// Identifiers are short numbers: mount options of a hundred layers must fit a page.

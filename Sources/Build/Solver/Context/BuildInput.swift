@@ -24,10 +24,14 @@ public struct BuildInput: Sendable {
   ///   - builds: where an archive may be unpacked.
   public static func read(context: String, file: String?, input: CInt, builds: FilePath) throws -> BuildInput {
     if let kind = remoteKind(context) {
-      throw BuildError.context("\(kind) as build context (\(context)) is not supported by clipper build; fetch it first and name the directory")
+      throw BuildError.context(
+        "\(kind) as build context (\(context)) is not supported by clipper build; fetch it first and name the directory"
+      )
     }
     if context == "-" {
-      guard file != "-" else { throw BuildError.context("invalid argument: can't use stdin for both build context and dockerfile") }
+      guard file != "-" else {
+        throw BuildError.context("invalid argument: can't use stdin for both build context and dockerfile")
+      }
       return try read(stream: input, file: file, builds: builds)
     }
     let root = try opening("open the build context", context) { () throws(Errno) in
@@ -49,7 +53,8 @@ public struct BuildInput: Sendable {
     case nil:
       let names = ["Dockerfile", "dockerfile"]
       guard let found = names.first(where: { access(context + "/" + $0, F_OK) == 0 }) else {
-        throw BuildError.context("failed to read dockerfile: open \(context)/Dockerfile: no such file or directory; name another with -f")
+        throw BuildError.context(
+          "failed to read dockerfile: open \(context)/Dockerfile: no such file or directory; name another with -f")
       }
       source = try text(context + "/" + found)
       name = found
@@ -132,7 +137,9 @@ public struct BuildInput: Sendable {
 
   private static func remoteKind(_ context: String) -> String? {
     let lower = context.lowercased()
-    if lower.hasPrefix("git://") || lower.hasPrefix("git@") || lower.hasPrefix("ssh://") || lower.hasPrefix("github.com/") {
+    if lower.hasPrefix("git://") || lower.hasPrefix("git@") || lower.hasPrefix("ssh://")
+      || lower.hasPrefix("github.com/")
+    {
       return "a git repository"
     }
     guard lower.hasPrefix("http://") || lower.hasPrefix("https://") else { return nil }

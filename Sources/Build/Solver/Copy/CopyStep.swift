@@ -110,7 +110,9 @@ struct CopyStep: Sendable {
   /// Writes everything into a new layer on top of `parent`.
   ///
   /// - Returns: false where a file is not any more what it was when the sources were looked up.
-  func write(into pending: PendingSnapshot, on parent: Snapshot?, _ snapshots: SnapshotStore, epoch: Int64?) throws -> Bool {
+  func write(into pending: PendingSnapshot, on parent: Snapshot?, _ snapshots: SnapshotStore, epoch: Int64?) throws
+    -> Bool
+  {
     let owner: Owner?
     if let text = operation.owner {
       let view = try snapshots.openView(parent)
@@ -178,7 +180,8 @@ private struct Place: ~Copyable {
         return true
       }
       let content = CopiedAttributes(owner: attributes.owner ?? .root, mode: attributes.mode, epoch: attributes.epoch)
-      try writeFile(file.name, to: path, mode: 0o600, modified: file.modified, content) { output, buffer throws(Errno) in
+      try writeFile(file.name, to: path, mode: 0o600, modified: file.modified, content) {
+        output, buffer throws(Errno) in
         try copyFile(from: opened.number, to: output, size: file.size, buffer: buffer)
       }
     case .file(let name, let content):
@@ -235,7 +238,8 @@ private struct Place: ~Copyable {
     return isSame
   }
 
-  private mutating func unpack(_ file: CInt, named name: String, to path: String, _ attributes: CopiedAttributes) throws {
+  private mutating func unpack(_ file: CInt, named name: String, to path: String, _ attributes: CopiedAttributes) throws
+  {
     let base = try destination.directory(path)
     guard let root = view.take() else { return }
     let owner = attributes.owner.map { UnpackOptions.Owner(userID: $0.userID, groupID: $0.groupID) }

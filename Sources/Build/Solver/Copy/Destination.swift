@@ -45,8 +45,12 @@ struct Destination {
     let path = parent.isEmpty ? name : parent + "/" + name
     if mkdirat(view, path, 0o755) == 0 { return path }
     let error = Errno.current
-    guard error == .fileExists else { throw BuildError.system(operation: "make the directory", path: "/" + path, error) }
-    guard try kind(path) == S_IFDIR else { throw BuildError.destination("/" + path, "cannot copy a directory over what is none") }
+    guard error == .fileExists else {
+      throw BuildError.system(operation: "make the directory", path: "/" + path, error)
+    }
+    guard try kind(path) == S_IFDIR else {
+      throw BuildError.destination("/" + path, "cannot copy a directory over what is none")
+    }
     try bringUp(path)
     return path
   }
@@ -60,7 +64,9 @@ struct Destination {
 
   private mutating func makeAll(_ path: CanonicalPath) throws -> String {
     guard path.missing > 0 else {
-      guard try kind(path.relative) == S_IFDIR else { throw BuildError.destination("/" + path.path, "is not a directory") }
+      guard try kind(path.relative) == S_IFDIR else {
+        throw BuildError.destination("/" + path.path, "is not a directory")
+      }
       try bringUp(path.path)
       return path.path
     }

@@ -56,7 +56,8 @@ struct FileCopying: Sendable {
     let pieces = batches.flatMap { batch in
       stride(from: 0, to: batch.items.count, by: 128).map { start in
         Batch(
-          source: batch.source, target: batch.target, items: Array(batch.items[start..<min(batch.items.count, start + 128)]))
+          source: batch.source, target: batch.target,
+          items: Array(batch.items[start..<min(batch.items.count, start + 128)]))
       }
     }
     let links = Links()
@@ -80,7 +81,8 @@ struct FileCopying: Sendable {
     }
     let target = try opening("open", "/" + batch.target) { () throws(Errno) in
       try openat2(
-        layer, batch.target.isEmpty ? "." : batch.target, flags: O_RDONLY | O_DIRECTORY, resolve: [.beneath, .noSymlinks])
+        layer, batch.target.isEmpty ? "." : batch.target, flags: O_RDONLY | O_DIRECTORY,
+        resolve: [.beneath, .noSymlinks])
     }
     var isSame = true
     for item in batch.items {
@@ -110,9 +112,10 @@ struct FileCopying: Sendable {
     case .file:
       let input = OwnedDescriptor(
         try Errno.check(openat(source, item.source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)))
-      let output = OwnedDescriptor(try replacing(target, item.target) {
-        openat(target, item.target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-      })
+      let output = OwnedDescriptor(
+        try replacing(target, item.target) {
+          openat(target, item.target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        })
       try copyFile(from: input.number, to: output.number, size: entry.size, buffer: buffer)
       if owner != .root { try Errno.check(fchown(output.number, owner.userID, owner.groupID)) }
       // After the owner: a change of owner clears set-user-ID and capabilities.
@@ -178,7 +181,9 @@ struct FileCopying: Sendable {
     func make(in layer: CInt) throws {
       for (target, name) in state.withLock({ $0.others }) {
         if linkat(layer, target, layer, name, 0) == 0 { continue }
-        if Errno.current == .fileExists, unlinkat(layer, name, 0) == 0, linkat(layer, target, layer, name, 0) == 0 { continue }
+        if Errno.current == .fileExists, unlinkat(layer, name, 0) == 0, linkat(layer, target, layer, name, 0) == 0 {
+          continue
+        }
         throw BuildError.system(operation: "link", path: "/" + name, .current)
       }
     }

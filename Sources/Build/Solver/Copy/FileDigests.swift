@@ -19,7 +19,11 @@ struct FileDigests: Sendable {
     let places = Places(files.count)
     var missing: [Int] = []
     for (index, file) in files.enumerated() {
-      if let digest = known?.digest(of: file.entry.identity) { places.set(index, digest) } else { missing.append(index) }
+      if let digest = known?.digest(of: file.entry.identity) {
+        places.set(index, digest)
+      } else {
+        missing.append(index)
+      }
     }
     let failure = Mutex<(any Error)?>(nil)
     let wanted = missing
@@ -41,7 +45,9 @@ struct FileDigests: Sendable {
     return digests
   }
 
-  private static func digest(_ tree: SourceTree, _ path: String, _ buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Digest {
+  private static func digest(_ tree: SourceTree, _ path: String, _ buffer: UnsafeMutableRawBufferPointer) throws(Errno)
+    -> Digest
+  {
     let file = try tree.open(path, O_RDONLY)
     var hash = SHA256()
     while true {

@@ -8,7 +8,8 @@ internal import SystemPackage
 /// size and times, is not read again.
 ///
 /// ```
-/// <root>/builds/digests/<name>   records of 72 bytes: device, inode, size, modified, changed (each 8 bytes, native), SHA-256
+/// <root>/builds/digests/<name>   records of 72 bytes: device, inode, size, modified, changed (each 8 bytes, native),
+///                                SHA-256
 /// ```
 final class KnownDigests: Sendable {
   private struct State {
@@ -31,9 +32,12 @@ final class KnownDigests: Sendable {
         var offset = Self.magic.count
         digests.reserveCapacity((bytes.count - offset) / Self.recordSize)
         while offset + Self.recordSize <= bytes.count {
-          func number(_ index: Int) -> UInt64 { bytes.loadUnaligned(fromByteOffset: offset + index * 8, as: UInt64.self) }
+          func number(_ index: Int) -> UInt64 {
+            bytes.loadUnaligned(fromByteOffset: offset + index * 8, as: UInt64.self)
+          }
           let identity = SourceEntry.Identity(
-            device: number(0), inode: number(1), size: Int64(bitPattern: number(2)), modified: Int64(bitPattern: number(3)),
+            device: number(0), inode: number(1), size: Int64(bitPattern: number(2)),
+            modified: Int64(bitPattern: number(3)),
             changed: Int64(bitPattern: number(4)))
           digests[identity] = Array(bytes[(offset + 40)..<(offset + 72)])
           offset += Self.recordSize
@@ -51,7 +55,8 @@ final class KnownDigests: Sendable {
     }
   }
 
-  /// - Parameter now: when the file began to be read. One that changed just before may change again with the same times.
+  /// - Parameter now: when the file began to be read. One that changed just before may change again with the same
+  ///   times.
   func add(_ identity: SourceEntry.Identity, _ digest: Digest, at now: Int64) {
     guard max(identity.modified, identity.changed) / 1_000_000_000 + 2 <= now else { return }
     var hash: [UInt8] = []

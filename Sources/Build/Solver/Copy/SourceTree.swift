@@ -40,7 +40,9 @@ final class SourceTree: Sendable {
       let glob = try Glob(part)
       var next: [String] = []
       for directory in found {
-        for name in try names(directory) where glob.matches(name) { next.append(directory.isEmpty ? name : directory + "/" + name) }
+        for name in try names(directory) where glob.matches(name) {
+          next.append(directory.isEmpty ? name : directory + "/" + name)
+        }
       }
       found = next
     }
@@ -107,7 +109,8 @@ final class SourceTree: Sendable {
 
   /// A place that was found before, without links on the way: one that has appeared since is not followed.
   func open(_ path: String, _ flags: CInt) throws(Errno) -> OwnedDescriptor {
-    try openat2(descriptor, path.isEmpty ? "." : path, flags: flags | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noMagicLinks])
+    try openat2(
+      descriptor, path.isEmpty ? "." : path, flags: flags | O_NOFOLLOW, resolve: [.beneath, .noSymlinks, .noMagicLinks])
   }
 
   // MARK: - Content

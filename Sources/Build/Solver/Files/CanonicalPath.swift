@@ -61,7 +61,9 @@ struct CanonicalPath: Hashable, Sendable {
         continue
       }
       links += 1
-      guard links <= Self.linkLimit else { throw BuildError.destination("/" + path, "too many levels of symbolic links") }
+      guard links <= Self.linkLimit else {
+        throw BuildError.destination("/" + path, "too many levels of symbolic links")
+      }
       let target = try linkTarget(root, here)
       if target.utf8.first == UInt8(ascii: "/") { done = [] }
       rest = (target.split(separator: "/").map(String.init) + rest)[...]

@@ -15,7 +15,8 @@ struct DirectoryStep: Sendable {
     let place = try CanonicalPath(operation.path, in: view.number)
     if place.exists {
       var status = stat()
-      guard fstatat(view.number, place.relative, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      guard fstatat(view.number, place.relative, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFDIR
+      else {
         throw BuildError.destination(operation.path, "is not a directory")
       }
       return

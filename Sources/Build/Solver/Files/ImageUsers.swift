@@ -61,7 +61,8 @@ struct ImageUsers {
 
   private func group(_ text: String) throws -> UInt32 {
     if let number = try number(text) { return number }
-    guard let line = try lines("etc/group").first(where: { $0.count >= 3 && $0[0] == text }), let id = UInt32(line[2]) else {
+    guard let line = try lines("etc/group").first(where: { $0.count >= 3 && $0[0] == text }), let id = UInt32(line[2])
+    else {
       throw BuildError.noSuchGroup(text)
     }
     return id
@@ -84,7 +85,9 @@ struct ImageUsers {
     }
     return bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
       guard line.first != UInt8(ascii: "#") else { return nil }
-      return line.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+      return line.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false).map {
+        String(decoding: $0, as: UTF8.self)
+      }
     }
   }
 }

@@ -21,7 +21,8 @@ enum LayerDates {
         let inner = try openat2(directory, name, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         try clamp(inner.number, epoch)
       }
-      guard Int64(status.st_mtim.tv_sec) >= epoch, !(status.st_mtim.tv_sec == Int(epoch) && status.st_mtim.tv_nsec == 0) else { continue }
+      guard Int64(status.st_mtim.tv_sec) >= epoch, !(status.st_mtim.tv_sec == Int(epoch) && status.st_mtim.tv_nsec == 0)
+      else { continue }
       let time = timespec(tv_sec: Int(epoch), tv_nsec: 0)
       try Errno.check(utimensat(directory, name, [time, time], AT_SYMLINK_NOFOLLOW))
     }

@@ -46,7 +46,8 @@ struct MountPoints {
       let directory = OwnedDescriptor(above)
       var status = stat()
       guard fstatat(directory.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFDIR,
-        status.st_mode & 0o7777 == parent.mode, status.st_uid == parent.owner.userID, status.st_gid == parent.owner.groupID,
+        status.st_mode & 0o7777 == parent.mode, status.st_uid == parent.owner.userID,
+        status.st_gid == parent.owner.groupID,
         !isOpaque(directory.number, name)
       else { continue }
       unlinkat(directory.number, name, AT_REMOVEDIR)

@@ -42,7 +42,8 @@ struct RunStep: Sendable {
   ) throws {
     let snapshots = environment.snapshots
     let view = try snapshots.openView(parent)
-    let user = operation.user.isEmpty || operation.user == "0"
+    let user =
+      operation.user.isEmpty || operation.user == "0"
       ? try ImageUsers(root: view.number).identity("0") : try ImageUsers(root: view.number).identity(operation.user)
     let (network, connection) = connect()
     defer { if let connection { networks.give(connection) } }
@@ -58,7 +59,8 @@ struct RunStep: Sendable {
     var spawn = Spawn(
       environment.runtime,
       [
-        "--root", environment.runtimeRoot.string, "--log", logFile.string, "--log-format", "json", "run", "--die-with-parent",
+        "--root", environment.runtimeRoot.string, "--log", logFile.string, "--log-format", "json", "run",
+        "--die-with-parent",
         "--bundle", directory.path.string, directory.id,
       ])
     if let connection { spawn.descriptors = [(connection.namespace, StepBundle.networkDescriptor)] }
@@ -81,7 +83,8 @@ struct RunStep: Sendable {
       throw BuildError.start(reason)
     }
     throw BuildError.run(
-      step: title, location: location, command: operation.arguments.joined(separator: " "), status: status.code, tail: tail.lines)
+      step: title, location: location, command: operation.arguments.joined(separator: " "), status: status.code,
+      tail: tail.lines)
   }
 
   /// The network that the step gets: its own, or the build's.
@@ -105,7 +108,9 @@ struct RunStep: Sendable {
       let msg: String
     }
     guard let bytes = try? readFile(file, limit: 1 << 20) else { return nil }
-    let lines = bytes.split(separator: UInt8(ascii: "\n")).compactMap { try? JSONDecoder().decode(Line.self, from: Data($0)) }
+    let lines = bytes.split(separator: UInt8(ascii: "\n")).compactMap {
+      try? JSONDecoder().decode(Line.self, from: Data($0))
+    }
     return lines.last { $0.level == "error" }?.msg
   }
 }

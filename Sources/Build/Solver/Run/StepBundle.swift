@@ -76,7 +76,8 @@ struct StepBundle {
   func mounts() -> [ContainerMount] {
     let path = directory.path
     func bind(_ name: String, _ target: String) -> ContainerMount {
-      ContainerMount(destination: target, type: "bind", source: path.appending(name).string, options: ["rbind", "rprivate"])
+      ContainerMount(
+        destination: target, type: "bind", source: path.appending(name).string, options: ["rbind", "rprivate"])
     }
     var mounts = DockerDefaults.mounts(shmSize: options.shmSize ?? 64 << 20)
     mounts += [bind("hosts", "/etc/hosts"), bind("resolv.conf", "/etc/resolv.conf")]

@@ -28,17 +28,21 @@ public struct BuildCommand: AsyncParsableCommand {
   var buildArg: [String] = []
   @Option(help: ArgumentHelp("Add a label to the image.", valueName: "name=value")) var label: [String] = []
   @Flag(help: "Make every step anew.") var noCache = false
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Fetch base images even where they are here.") var pull = false
+  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Fetch base images even where they are here.")
+  var pull = false
   @Option(help: "What the image is for: os/arch[/variant].") var platform: [String] = []
   @Option(help: "Network of RUN: default, none or host.") var network: String?
-  @Option(help: ArgumentHelp("Add a line to /etc/hosts during RUN.", valueName: "name:address")) var addHost: [String] = []
+  @Option(help: ArgumentHelp("Add a line to /etc/hosts during RUN.", valueName: "name:address")) var addHost: [String] =
+    []
   @Option(help: "Bytes of /dev/shm during RUN, such as 128m.") var shmSize: String?
   @Option(name: .shortAndLong, help: "Bytes that a RUN may use, such as 2g.") var memory: String?
   @Option(help: ArgumentHelp("Limit of RUN's processes, such as nofile=1024:2048.", valueName: "name=soft[:hard]"))
   var ulimit: [String] = []
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("type=image|oci|docker|local|tar[,dest=PATH]; a directory alone, or - for an archive on standard output.", valueName: "output"))
+    help: ArgumentHelp(
+      "type=image|oci|docker|local|tar[,dest=PATH]; a directory alone, or - for an archive on standard output.",
+      valueName: "output"))
   var output: [String] = []
   @Flag(help: "Keep the image in the store: what happens without --output.") var load = false
   @Option(help: "How progress is shown: auto, plain, json, quiet or tty.") var progress: ProgressStyle = .auto
@@ -75,7 +79,8 @@ public struct BuildCommand: AsyncParsableCommand {
     if outputs.filter(\.writesStandardOutput).count > 1 { throw Failure("only one output can go to standard output") }
     let engine = try global.engine()
     let session = BuildSession(
-      engine: engine, options: options, names: names, outputs: outputs, style: quiet ? .quiet : progress, iidFile: iidfile)
+      engine: engine, options: options, names: names, outputs: outputs, style: quiet ? .quiet : progress,
+      iidFile: iidfile)
     do {
       try await session.run(context: path, file: file)
     } catch {
@@ -99,7 +104,8 @@ public struct BuildCommand: AsyncParsableCommand {
       throw Failure("\(name) is not supported by clipper build\(instead)", status: 125)
     }
     if platform.count > 1 || platform.contains(where: { $0.contains(",") }) {
-      throw Failure("several platforms in one build are not supported by clipper build: build each by itself", status: 125)
+      throw Failure(
+        "several platforms in one build are not supported by clipper build: build each by itself", status: 125)
     }
   }
 
@@ -125,7 +131,8 @@ public struct BuildCommand: AsyncParsableCommand {
     options.pull = pull
     if let network {
       guard let parsed = RunInstruction.Network(rawValue: network == "bridge" ? "default" : network) else {
-        throw Failure("network \"\(network)\" is not supported by clipper build: use default, none or host", status: 125)
+        throw Failure(
+          "network \"\(network)\" is not supported by clipper build: use default, none or host", status: 125)
       }
       options.network = parsed
     }
@@ -156,7 +163,11 @@ public struct BuildCommand: AsyncParsableCommand {
   private static func bytes(_ text: String, _ option: String) throws -> Int64 {
     let units: [Character: Int64] = ["b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40]
     var digits = text.lowercased()[...]
-    if digits.hasSuffix("ib") { digits = digits.dropLast(2) } else if digits.count > 1, digits.hasSuffix("b") { digits = digits.dropLast() }
+    if digits.hasSuffix("ib") {
+      digits = digits.dropLast(2)
+    } else if digits.count > 1, digits.hasSuffix("b") {
+      digits = digits.dropLast()
+    }
     var unit: Int64 = 1
     if let last = digits.last, let known = units[last] {
       unit = known

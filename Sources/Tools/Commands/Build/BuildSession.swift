@@ -54,7 +54,9 @@ struct BuildSession {
   }
 
   /// Ctrl-C cancels the build, which ends its steps and throws what they have made away.
-  private func interruptible<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
+  private func interruptible<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws
+    -> Value
+  {
     let signals = StopSignals(onHangUp: {})
     return try await withThrowingTaskGroup(of: Value?.self) { group in
       group.addTask { try await body() }
@@ -77,7 +79,8 @@ struct BuildSession {
       content: engine.content, snapshots: engine.snapshots, runtime: engine.locations.runtime,
       runtimeRoot: engine.locations.run.appending("runtime"),
       image: { name, platform, pull, progress in
-        let image = try await engine.ensureImage(name, pull: pull ? .always : .missing, platform: platform, progress: progress)
+        let image = try await engine.ensureImage(
+          name, pull: pull ? .always : .missing, platform: platform, progress: progress)
         let reference = (try? Reference(parsing: name).tagged.description) ?? name
         return BaseImage(manifest: image.manifest, config: image.config, name: "\(reference)@\(image.target.digest)")
       },
@@ -85,7 +88,8 @@ struct BuildSession {
       network: {
         let directory = try WorkDirectory(below: builds)
         let connection = try engine.connectBuild(owner: directory.id)
-        return StepNetwork(namespace: connection.namespace, gateway: connection.gateway, holding: [connection, directory])
+        return StepNetwork(
+          namespace: connection.namespace, gateway: connection.gateway, holding: [connection, directory])
       })
   }
 
@@ -115,7 +119,9 @@ struct BuildSession {
     }
     let target = try OutputFile(output.destination)
     do {
-      try engine.save(image.manifest, names: names, format: output.kind == .oci ? .oci : .docker) { try target.write($0) }
+      try engine.save(image.manifest, names: names, format: output.kind == .oci ? .oci : .docker) {
+        try target.write($0)
+      }
       try target.commit()
     } catch {
       target.discard()

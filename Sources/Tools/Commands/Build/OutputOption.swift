@@ -18,11 +18,15 @@ struct OutputOption: Hashable {
     var kind: Kind?
     for field in text.split(separator: ",") {
       let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      guard parts.count == 2 else { throw Failure("invalid output \"\(text)\": \(field) is not name=value", status: 125) }
+      guard parts.count == 2 else {
+        throw Failure("invalid output \"\(text)\": \(field) is not name=value", status: 125)
+      }
       switch parts[0].lowercased() {
       case "type":
         guard let known = Kind(rawValue: parts[1]) else {
-          throw Failure("output type \"\(parts[1])\" is not supported by clipper build: use image, oci, docker, local or tar", status: 125)
+          throw Failure(
+            "output type \"\(parts[1])\" is not supported by clipper build: use image, oci, docker, local or tar",
+            status: 125)
         }
         kind = known
       case "dest": destination = parts[1] == "-" ? nil : parts[1]
@@ -33,7 +37,9 @@ struct OutputOption: Hashable {
     guard let kind else { throw Failure("invalid output \"\(text)\": type is missing", status: 125) }
     self.kind = kind
     if kind == .local, destination == nil { throw Failure("output type=local needs dest=DIRECTORY", status: 125) }
-    if kind == .image, destination != nil { throw Failure("output type=image has no dest: it stays in the store", status: 125) }
+    if kind == .image, destination != nil {
+      throw Failure("output type=image has no dest: it stays in the store", status: 125)
+    }
   }
 
   /// docker's own image store is this one: without a file the image just stays in it.

@@ -104,7 +104,9 @@ final class TerminalBuildDisplay: BuildDisplay {
       lines.append(Self.line(row, width))
       guard row.end == nil else { continue }
       let shown = row.output.last?.isEmpty ?? false ? row.output.dropLast() : row.output[...]
-      for line in shown { lines.append("\u{1b}[2m" + Self.fitted(" => => " + Self.printable(line), width) + "\u{1b}[0m") }
+      for line in shown {
+        lines.append("\u{1b}[2m" + Self.fitted(" => => " + Self.printable(line), width) + "\u{1b}[0m")
+      }
       if let status = row.status { lines.append("\u{1b}[2m" + Self.fitted(" => => \(status)", width) + "\u{1b}[0m") }
     }
     // What does not fit could not be drawn over again.
