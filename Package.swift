@@ -168,6 +168,7 @@ let package = Package(
     tests("Content", ["Content", "ImageSpec", system]),
     tests("RegistryClient", ["RegistryClient", "DistributionSpec", "Content", "ImageSpec", "Kernel", system]),
     tests("Netlink", ["Netlink"]),
+    tests("Commands", ["Commands", "Engine"]),
     tests("Sandboxes", ["Sandboxes", "RuntimeSpec", "Kernel", system]),
     tests("Snapshots", ["Snapshots", "Content", "Layers", "ImageSpec", "Kernel", system]),
     tests(
