@@ -492,9 +492,7 @@ final class Supervisor {
     removeContainer()
     guard !isCleanedUp, let command = supervision.exitCommand, let program = command.first else { _exit(0) }
     lock?.close()
-    var none = sigset_t()
-    sigemptyset(&none)
-    sigprocmask(SIG_SETMASK, &none, nil)
+    Signals.reset()
     _ = Execution.execute(program, command, environment: currentEnvironment())
     _exit(1)
   }

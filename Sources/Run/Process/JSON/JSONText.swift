@@ -1,16 +1,21 @@
-import FoundationEssentials
-
 /// JSON as the specifications write it: sorted keys, slashes as they are.
 enum JSONText {
   static func encode(_ value: some Encodable, pretty: Bool = false) throws -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting =
-      pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
-    return Array(try encoder.encode(value))
+    let node = JSONNode()
+    try value.encode(to: JSONWriter(node: node))
+    var bytes: [UInt8] = []
+    node.write(to: &bytes, indent: pretty ? 0 : nil)
+    return bytes
   }
 
   static func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8], name: String) throws -> Value {
-    do { return try JSONDecoder().decode(type, from: Data(bytes)) } catch let error as DecodingError {
+    do {
+      return try Value(from: JSONReader(value: JSONValue(parsing: bytes), path: .root))
+    } catch let error as JSONError {
+      throw RuntimeError.configuration(
+        property: "the document", problem: "is wrong in \(name): it is no JSON: \(error.problem) (byte \(error.offset))"
+      )
+    } catch let error as DecodingError {
       throw RuntimeError.configuration(property: place(error), problem: "is wrong in \(name): \(problem(error))")
     }
   }
