@@ -130,6 +130,9 @@ struct CopyTests {
     let built = try await bench.build(
       "FROM scratch\nCOPY --chmod=4755 d/plain /octal\nCOPY --chmod=u=rwX,go=rX d /symbolic\n")
     #expect(built.files["octal"] == "f 4755 0:0 ")
+    // What is made on the way stays a directory that one can enter.
+    let made = try await bench.build("FROM scratch\nCOPY --chmod=640 d/plain /on/the/way\n")
+    #expect(made.files["on/the"] == "d 755 0:0" && made.files["on/the/way"] == "f 640 0:0 ")
     #expect(built.files["symbolic/plain"] == "f 644 0:0 ")
     #expect(built.files["symbolic/program"] == "f 755 0:0 ")
   }

@@ -124,15 +124,11 @@ struct CopyStep: Sendable {
       try openat2(workingDirectory, pending.fs.string, flags: O_RDONLY | O_DIRECTORY)
     }
     let attributes = CopiedAttributes(owner: owner, mode: operation.mode, epoch: epoch)
-    // As docker's: directories on the way take an octal --chmod, less what its mask takes.
-    var madeMode: UInt32 = 0o755
-    if case .octal(let mode)? = operation.mode { madeMode = mode & 0o7755 }
     var isSame = true
     for source in sources {
       // A view of its own: what the last source brought may be links on the way of the next.
       var place = Place(
-        view: try snapshots.openView(parent, upper: pending.fs, work: pending.work), layer: layer.number, owner: owner,
-        mode: madeMode)
+        view: try snapshots.openView(parent, upper: pending.fs, work: pending.work), layer: layer.number, owner: owner)
       if try !place.write(source, self, attributes) { isSame = false }
     }
     return isSame
@@ -145,8 +141,8 @@ private struct Place: ~Copyable {
   private let layer: CInt
   private var destination: Destination
 
-  init(view: consuming OwnedDescriptor, layer: CInt, owner: Owner?, mode: UInt32) {
-    destination = Destination(view: view.number, owner: owner, mode: mode)
+  init(view: consuming OwnedDescriptor, layer: CInt, owner: Owner?) {
+    destination = Destination(view: view.number, owner: owner)
     self.view = consume view
     self.layer = layer
   }

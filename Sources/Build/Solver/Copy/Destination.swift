@@ -10,17 +10,15 @@ internal import SystemPackage
 struct Destination {
   /// Mount of the image's files, the new layer on top.
   let view: CInt
-  /// Of directories that are made.
+  /// Of directories that are made. Their mode is 0755 whatever --chmod says: docker's builder gives them a file's mode,
+  /// with which nobody could reach what is in them.
   let owner: Owner
-  /// Of the same, before the process's mask.
-  let mode: UInt32
   /// Directories that were there.
   private var existing: Set<[UInt8]> = []
 
-  init(view: CInt, owner: Owner?, mode: UInt32 = 0o755) {
+  init(view: CInt, owner: Owner?) {
     self.view = view
     self.owner = owner ?? .root
-    self.mode = mode
   }
 
   /// The directory that the content of a source directory goes to.
@@ -72,7 +70,7 @@ struct Destination {
     }
     for missing in path.missingPaths {
       do throws(Errno) {
-        try Errno.check(mkdirat(view, missing, mode))
+        try Errno.check(mkdirat(view, missing, 0o755))
         if owner != .root { try Errno.check(fchownat(view, missing, owner.userID, owner.groupID, AT_SYMLINK_NOFOLLOW)) }
       } catch {
         throw BuildError.system(operation: "make the directory", path: "/" + missing, error)
