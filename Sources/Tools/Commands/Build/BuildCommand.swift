@@ -44,7 +44,7 @@ public struct BuildCommand: AsyncParsableCommand {
       "type=image|oci|docker|local|tar[,dest=PATH]; a directory alone, or - for an archive on standard output.",
       valueName: "output"))
   var output: [String] = []
-  @Flag(help: "Keep the image in the store: what happens without --output.") var load = false
+  @Flag(help: "Keep the image in the store beside what --output says.") var load = false
   @Option(help: "How progress is shown: auto, plain, json, quiet or tty.") var progress: ProgressStyle = .auto
   @Flag(name: .shortAndLong, help: "Print the image's ID only.") var quiet = false
   @Option(help: ArgumentHelp("Write the image's ID to this file.", valueName: "file")) var iidfile: String?
@@ -75,7 +75,10 @@ public struct BuildCommand: AsyncParsableCommand {
     umask(0o022)
     let options = try buildOptions()
     let names = try tag.map { try Reference(parsing: $0).tagged }
-    let outputs = try output.map { try OutputOption(parsing: $0) }
+    var outputs = try output.map { try OutputOption(parsing: $0) }
+    if load, !outputs.isEmpty, !outputs.contains(where: \.isStore) {
+      outputs.append(try OutputOption(parsing: "type=image"))
+    }
     if outputs.filter(\.writesStandardOutput).count > 1 { throw Failure("only one output can go to standard output") }
     let engine = try global.engine()
     let session = BuildSession(
@@ -140,7 +143,12 @@ public struct BuildCommand: AsyncParsableCommand {
       guard let separator = text.firstIndex(where: { $0 == ":" || $0 == "=" }), separator != text.startIndex else {
         throw Failure("bad format for add-host: \"\(text)\"; write name:address", status: 125)
       }
-      return (String(text[..<separator]), String(text[text.index(after: separator)...]))
+      let address = String(text[text.index(after: separator)...])
+      // It becomes a line of a file.
+      guard !address.isEmpty, !text.contains(where: \.isWhitespace) else {
+        throw Failure("invalid address in add-host: \"\(text)\"", status: 125)
+      }
+      return (String(text[..<separator]), address)
     }
     options.shmSize = try shmSize.map { try Self.bytes($0, "--shm-size") }
     options.memory = try memory.map { try Self.bytes($0, "--memory") }
