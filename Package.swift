@@ -29,7 +29,7 @@ let linking: [LinkerSetting] = [
 
 /// The runtime is one file in every build: a container's init is the runtime's own program, and it must run where there is
 /// no library at all.
-let staticProgram: [LinkerSetting] = [.unsafeFlags(["-static-executable", "-l_FoundationCollections", "-l_FoundationCShims"])]
+let staticProgram: [LinkerSetting] = [.unsafeFlags(["-static-executable", "-Xlinker", "--entry=clipper_start"])]
 
 func module(_ name: String, _ path: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, path: "Sources/\(path)", swiftSettings: settings)
