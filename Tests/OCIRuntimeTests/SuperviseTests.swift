@@ -137,6 +137,15 @@ struct SuperviseTests {
     #expect(eventually { ProcessStatus(container.pid)?.hasEnded ?? true })
   }
 
+  @Test func whatAKilledStartLeftIsNoObstacle() throws {
+    // A directory without a state, and a cgroup with a process.
+    let container = try Supervised(host, "one", ["sleep", "1000"])
+    kill(container.pid, SIGSTOP)
+    unlink(host.state.appending("one/state.json").string)
+    kill(try #require(container.report.supervisor), SIGKILL)
+    #expect(try Supervised(host, "one", ["echo", "again"]).rest().output == "again\n")
+  }
+
   @Test func theExitCommandRunsUnlessAClientCleansUp() throws {
     let mark = host.directory.appending("mark")
     func change(_ supervision: inout Supervision) {

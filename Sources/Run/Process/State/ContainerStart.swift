@@ -26,7 +26,7 @@ struct ContainerStart {
         try writeAll(copy.number, bundle.text)
       }
       let tree = CgroupTree.find()
-      cgroup = try ContainerCgroup(bundle, id: id, tree: tree, log: log).make()
+      cgroup = try ContainerCgroup(bundle, id: id, tree: tree, log: log, takesOver: replacesOrphan).make()
       var request = LaunchRequest(id: id, bundle: bundle)
       request.cgroups = tree
       request.cgroup = cgroup
@@ -88,12 +88,15 @@ struct ContainerCgroup {
   private let id: String
   private let tree: CgroupTree?
   private let log: Log
+  /// What a killed supervisor has left in it is ended.
+  private let takesOver: Bool
 
-  init(_ bundle: Bundle, id: String, tree: CgroupTree?, log: Log) {
+  init(_ bundle: Bundle, id: String, tree: CgroupTree?, log: Log, takesOver: Bool) {
     self.bundle = bundle
     self.id = id
     self.tree = tree
     self.log = log
+    self.takesOver = takesOver
   }
 
   /// nil where there is none and nothing asks for one: processes are then known by their PID namespace alone.
@@ -121,7 +124,10 @@ struct ContainerCgroup {
 
   private func furnish(_ cgroup: Cgroup, _ limits: CgroupLimits) throws -> Cgroup {
     // Another container's would be limited, and ended, together with this one.
-    if cgroup.isPopulated {
+    if takesOver, cgroup.exists {
+      try cgroup.kill()
+      try cgroup.remove()
+    } else if cgroup.isPopulated {
       throw RuntimeError.start(
         StartFailure(
           kind: .busy,
