@@ -17,8 +17,8 @@ import Testing
   }
 
   private let sample = Sample(
-    text: "quote \" slash / back \\ line\n\u{1}é🙂", number: .min, large: .max, ratio: -1.5, flag: true, missing: nil,
-    list: [1, -2, 3], names: ["b": [], "a": ["x", "y"]])
+    text: "quote \" slash / back \\ line\n\u{1}é🙂", number: .min, large: .max, ratio: -1.5, flag: true,
+    missing: nil, list: [1, -2, 3], names: ["b": [], "a": ["x", "y"]])
 
   /// Another implementation as the judge.
   @Test func foundationReadsWhatIsWritten() throws {

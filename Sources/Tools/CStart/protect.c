@@ -1,7 +1,8 @@
-// The entry of clipper-runtime, before any library has begun. A runtime that a container could come to write to executes
-// itself from a read-only mount of its file (CVE-2019-5736; OCIRuntime's OwnProgram says more). Done here, the first of
-// the two starts costs a few system calls: what a C library and Swift find out about the machine takes longer than that
-// under a hypervisor. Where anything is not as expected the program starts as it is, and OwnProgram sees to it.
+// The entry of clipper-runtime, before any library has begun. A runtime that a container could come to write to
+// executes itself from a read-only mount of its file (CVE-2019-5736; OCIRuntime's OwnProgram says more). Done here, the
+// first of the two starts costs a few system calls: what a C library and Swift find out about the machine takes longer
+// than that under a hypervisor. Where anything is not as expected the program starts as it is, and OwnProgram sees to
+// it.
 //
 // Nothing may be called here: no library is relocated, no thread-local storage is there.
 #include <linux/mount.h>
