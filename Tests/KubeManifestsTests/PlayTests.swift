@@ -122,9 +122,9 @@ final class PretendedHost: PodHost {
   deinit { system("rm -rf '\(directory)'") }
 
   private func player(_ host: PretendedHost, _ content: ContentStore? = nil) throws -> Player {
-    Player(
-      host: host, records: try KubeRecords(content ?? ContentStore()), root: FilePath(directory),
-      run: FilePath(directory + "/run"))
+    let store = try content ?? ContentStore.open(FilePath(directory).appending("store"))
+    return Player(
+      host: host, records: try KubeRecords(store), root: FilePath(directory), run: FilePath(directory + "/run"))
   }
 
   private func host(broken: String? = nil, ending: [String: Int32] = [:]) -> PretendedHost {
