@@ -117,6 +117,69 @@ struct NetworkTests {
     }
   }
 
+  /// A bridge routes loopback addresses for the host's sake: a container that sends to one must not get through. (CVE-2020-8558)
+  @Test func keepsLoopbackAddressesToTheHost() throws {
+    let network = network
+    try onHost {
+      try NetworkSetup.ensureBridge(network)
+      let inside = try NetworkSetup.newNamespace()
+      let target = IPv4Address("10.88.0.2")!
+      _ = try NetworkSetup.connect(namespace: inside.number, to: network, address: target, interface: "eth0", hostInterface: "veth1")
+      let server = try Self.serve(inside.number, 80, "web")
+      defer { shutdown(server, CInt(SHUT_RDWR)); close(server) }
+      try NetworkSetup.publish([Publication(hostAddress: .loopback, hostPort: 9090, target: target, targetPort: 80)])
+      let neighbour = try NetworkSetup.newNamespace()
+      _ = try NetworkSetup.connect(
+        namespace: neighbour.number, to: network, address: IPv4Address("10.88.0.3")!, interface: "eth0", hostInterface: "veth2")
+      // What a container with CAP_NET_RAW can do by packets of its own making.
+      let answer = try NetworkNamespace.within(neighbour.number) { () -> String? in
+        system(
+          "ip link set lo down; echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet; ip route add 127.0.0.0/8 via 10.88.0.1")
+        return Self.ask("127.0.0.1", 9090)
+      }
+      #expect(answer == nil)
+      #expect(Self.ask("127.0.0.1", 9090) == "web")
+    }
+  }
+
+  @Test func withdrawsOnlyItsOwnPorts() throws {
+    let network = network
+    try onHost {
+      try NetworkSetup.ensureBridge(network)
+      let first = Publication(hostPort: 8080, target: IPv4Address("10.88.0.2")!, targetPort: 80)
+      let second = Publication(hostPort: 8080, target: IPv4Address("10.88.0.3")!, targetPort: 80)
+      try NetworkSetup.publish([first])
+      // Its holder died; the next one's entry takes its place.
+      try NetworkSetup.publish([second])
+      try NetworkSetup.unpublish([first])
+      #expect(try NetworkSetup.publishedNow() == [second])
+    }
+  }
+
+  @Test func takesTheInterfaceOfAnEarlierRunAway() throws {
+    let network = network
+    try onHost {
+      try NetworkSetup.ensureBridge(network)
+      let address = IPv4Address("10.88.0.2")!
+      let earlier = try NetworkSetup.newNamespace()
+      _ = try NetworkSetup.connect(namespace: earlier.number, to: network, address: address, interface: "eth0", hostInterface: "veth1")
+      let now = try NetworkSetup.newNamespace()
+      _ = try NetworkSetup.connect(namespace: now.number, to: network, address: address, interface: "eth0", hostInterface: "veth1")
+      #expect(try NetworkSetup.interfaces(withPrefix: "veth") == ["veth1"])
+    }
+  }
+
+  @Test func aServicesPortIsOneServices() throws {
+    let network = network
+    try onHost {
+      try NetworkSetup.ensureBridge(network)
+      try NetworkSetup.setService(ServiceRule(name: "one", port: 30080, backends: []))
+      #expect(throws: NetworkError.self) { try NetworkSetup.setService(ServiceRule(name: "two", port: 30080, backends: [])) }
+      try NetworkSetup.removeService(ServiceRule(name: "one", port: 30080, backends: []))
+      try NetworkSetup.setService(ServiceRule(name: "two", port: 30080, backends: []))
+    }
+  }
+
   @Test func servesFromEachBackendInTurn() throws {
     let network = network
     try onHost {

@@ -111,7 +111,14 @@ public enum NetworkSetup {
       guard let bridge = try route.link(named: network.bridge) else {
         throw NetlinkError(operation: "find the bridge \(network.bridge)", errno: .noSuchAddressOrDevice)
       }
-      try route.addPair(hostInterface, master: bridge.index, peer: interface, peerAddress: mac, in: namespace)
+      do throws(NetlinkError) {
+        try route.addPair(hostInterface, master: bridge.index, peer: interface, peerAddress: mac, in: namespace)
+      } catch {
+        guard error.errno == .fileExists else { throw error }
+        // Left by an earlier run of the same container, whose namespace is just going.
+        try route.removeLink(hostInterface)
+        try route.addPair(hostInterface, master: bridge.index, peer: interface, peerAddress: mac, in: namespace)
+      }
       do throws(NetlinkError) {
         try configure(namespace, interface, address, network)
       } catch {
@@ -177,7 +184,7 @@ public enum NetworkSetup {
           try firewall.publish(publications)
         case .fileExists:
           // Who holds the port's socket owns its entry: what is there was left by a container that died.
-          try firewall.unpublish(publications)
+          try firewall.unpublish(publications, anyTarget: true)
           try firewall.publish(publications)
         default: throw error
         }
@@ -253,6 +260,11 @@ public enum NetworkSetup {
         try firewall.setService(service)
       }
     } catch {
+      // Another service listens there.
+      if error.errno == .fileExists {
+        throw .portInUse(
+          address: service.address?.description ?? "0.0.0.0", port: service.port, transport: service.transport)
+      }
       throw .kernel(operation: "set up the service", network: service.name, error)
     }
   }

@@ -189,11 +189,12 @@ private final class Pair {
   }
 
   static func pipe() throws -> Pair {
-    var ends: [CInt] = [0, 0]
-    // pipe2 is no part of what Swift sees of glibc.
-    guard Glibc.pipe(&ends) == 0 else { throw SupervisionError.system(operation: "open", path: "a pipe", .current) }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    return Pair(ends[0], ends[1])
+    do {
+      let (reader, writer) = try makePipe()
+      return Pair(reader, writer)
+    } catch {
+      throw SupervisionError.system(operation: "open", path: "a pipe", error)
+    }
   }
 
   static func packets() throws -> Pair {

@@ -22,6 +22,7 @@ int kernel_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, u
   return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof how);
 }
 
+int kernel_pipe2(int ends[2], int flags) { return (int)syscall(SYS_pipe2, ends, flags); }
 int kernel_fork(void) { return fork(); }
 int kernel_unshare(int flags) { return unshare(flags); }
 int kernel_setns(int fd, int nstype) { return setns(fd, nstype); }

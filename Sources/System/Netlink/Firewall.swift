@@ -66,7 +66,8 @@ public struct ServiceRule: Hashable, Sendable, Codable {
 /// set bridges    interfaces                             set same       interface . interface of one network
 /// map ports      proto . port → address . port          map bindings   address . proto . port → address . port
 /// map services   proto . port → jump                    map clusters   address . proto . port → jump
-/// prerouting, output: destination NAT by the maps       forward: isolation        postrouting: masquerade
+/// guard: loopback stays the host's own                  forward: isolation        postrouting: masquerade
+/// prerouting, output: destination NAT by the maps
 /// ```
 /// A published port is one element of a map, so that a container's start changes no rule. Other programs' tables are
 /// never touched: a rule of theirs that drops forwarded packets still does.
@@ -93,10 +94,11 @@ public final class Firewall {
       N.set(t, "bindings", id: 6, key: [.address, .transport, .port], value: .data([.address, .port])),
       N.set(t, "services", id: 7, key: [.transport, .port], value: .verdict),
       N.set(t, "clusters", id: 8, key: [.address, .transport, .port], value: .verdict),
-      N.chain(t, "prerouting", hook: ("nat", 0, -100)), N.chain(t, "output", hook: ("nat", 3, -100)),
+      N.chain(t, "guard", hook: ("filter", 0, -300)), N.chain(t, "prerouting", hook: ("nat", 0, -100)), N.chain(t, "output", hook: ("nat", 3, -100)),
       N.chain(t, "postrouting", hook: ("nat", 4, 100)), N.chain(t, "forward", hook: ("filter", 2, 0)),
     ]
-    for chain in ["prerouting", "output", "postrouting", "forward"] { messages.append(N.flush(t, chain)) }
+    for chain in ["guard", "prerouting", "output", "postrouting", "forward"] { messages.append(N.flush(t, chain)) }
+    messages += Self.guardRules.map { Self.rule("guard", $0) }
     for chain in ["prerouting", "output"] {
       messages += Self.destinationRules.map { Self.rule(chain, $0) }
     }
@@ -108,6 +110,14 @@ public final class Firewall {
   private static func rule(_ chain: String, _ expressions: [NFTables.Expression]) -> NetlinkMessage {
     NFTables.rule(table, chain, expressions.flatMap(\.parts))
   }
+
+  /// A bridge routes loopback addresses, so that the host reaches published ports by them, and destination NAT comes before
+  /// the kernel's own check: nobody else may send from or to one. (CVE-2020-8558)
+  private static let guardRules: [[NFTables.Expression]] = [
+    [.inputInterface(into: 0), .isEqual(0, NFTables.interfaceName("lo")), .accept],
+    [.destinationAddress(into: 0), .mask(0, [255, 0, 0, 0]), .isEqual(0, [127, 0, 0, 0]), .drop],
+    [.sourceAddress(into: 0), .mask(0, [255, 0, 0, 0]), .isEqual(0, [127, 0, 0, 0]), .drop],
+  ]
 
   private static let destinationRules: [[NFTables.Expression]] = [
     [
@@ -183,9 +193,12 @@ public final class Firewall {
       publications.map { Self.element(NFTables.newElement, [.create, .exclusive], $0) }, "publish ports")
   }
 
-  /// What is not there is fine.
-  public func unpublish(_ publications: [Publication]) throws(NetlinkError) {
-    for publication in publications {
+  /// What is not there is fine, and what leads elsewhere is somebody else's by now.
+  ///
+  /// - Parameter anyTarget: takes the ports away wherever they lead.
+  public func unpublish(_ publications: [Publication], anyTarget: Bool = false) throws(NetlinkError) {
+    let now = anyTarget || publications.isEmpty ? [] : Set(try self.publications())
+    for publication in publications where anyTarget || now.contains(publication.normalized) {
       try tolerating { () throws(NetlinkError) in
         try commit([Self.element(NFTables.deleteElement, [], publication)], "withdraw a published port")
       }
@@ -293,5 +306,14 @@ public final class Firewall {
     do throws(NetlinkError) { try body() } catch {
       if error.errno != .noSuchFileOrDirectory { throw error }
     }
+  }
+}
+
+extension Publication {
+  /// Every address has one form.
+  fileprivate var normalized: Publication {
+    var copy = self
+    if copy.hostAddress == .any { copy.hostAddress = nil }
+    return copy
   }
 }

@@ -73,10 +73,12 @@ final class StepProcess: Sendable {
   }
 
   private static func pipe() throws -> (read: CInt, write: CInt) {
-    var ends: [CInt] = [0, 0]
-    guard Glibc.pipe(&ends) == 0 else { throw BuildError.system(operation: "open", path: "a pipe", .current) }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    return (ends[0], ends[1])
+    do {
+      let (reader, writer) = try makePipe()
+      return (reader, writer)
+    } catch {
+      throw BuildError.system(operation: "open", path: "a pipe", error)
+    }
   }
 
   private static func relay(_ sources: [(CInt, Bool)], _ output: (UnsafeRawBufferPointer, Bool) -> Void) {

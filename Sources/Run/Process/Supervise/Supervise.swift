@@ -70,11 +70,9 @@ final class Streams {
   }
 
   static func pipe(readerIsOurs: Bool) throws -> (OpenFile, OpenFile) {
-    var ends: [CInt] = [-1, -1]
-    try attempt("open a pipe") { () throws(Errno) in try Errno.check(Glibc.pipe(&ends)) }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    let ours = ends[readerIsOurs ? 0 : 1]
+    let (reader, writer) = try attempt("open a pipe") { () throws(Errno) in try makePipe() }
+    let ours = readerIsOurs ? reader : writer
     _ = fcntl(ours, F_SETFL, fcntl(ours, F_GETFL) | O_NONBLOCK)
-    return (OpenFile(OwnedDescriptor(ends[0])), OpenFile(OwnedDescriptor(ends[1])))
+    return (OpenFile(OwnedDescriptor(reader)), OpenFile(OwnedDescriptor(writer)))
   }
 }

@@ -34,6 +34,7 @@
 int kernel_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 // fork(2), which Swift does not let through.
 int kernel_fork(void);
+int kernel_pipe2(int ends[2], int flags);
 int kernel_unshare(int flags);
 int kernel_setns(int fd, int nstype);
 int kernel_pivot_root(const char *new_root, const char *put_old);
