@@ -134,7 +134,9 @@ struct NetworkTests {
       // What a container with CAP_NET_RAW can do by packets of its own making.
       let answer = try NetworkNamespace.within(neighbour.number) { () -> String? in
         system(
-          "ip link set lo down; echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet; ip route add 127.0.0.0/8 via 10.88.0.1")
+          """
+          ip addr flush dev lo; echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet; ip route add 127.0.0.0/8 via 10.88.0.1
+          """)
         return Self.ask("127.0.0.1", 9090)
       }
       #expect(answer == nil)
