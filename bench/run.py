@@ -101,12 +101,14 @@ def builds():
     with open(f"{work}/steps/Dockerfile", "w") as file:
         file.write("FROM bb:1\n" + "".join(f"RUN echo {n} > /tmp/{n}\n" for n in range(20)))
     os.makedirs(f"{work}/files/tree")
-    block = os.urandom(25 * 1024)
+    # Half of each file is noise and half is text: about what programs and their libraries compress to.
+    noise, text = os.urandom(1 << 20), b"".join(b"line %d of a file that compresses well\n" % n for n in range(320))
     for n in range(10000):
         folder = f"{work}/files/tree/{n // 100}"
         os.makedirs(folder, exist_ok=True)
         with open(f"{folder}/{n}", "wb") as file:
-            file.write(n.to_bytes(8, "big") + block[n % 1000:])
+            start = n * 7919 % ((1 << 20) - 13000)
+            file.write(n.to_bytes(8, "big") + bytes(b ^ (n & 255) for b in noise[start:start + 12800]) + text[:12800])
     with open(f"{work}/files/Dockerfile", "w") as file:
         file.write("FROM bb:1\nCOPY tree /tree\n")
     clipper, docker = f"{CLIPPER} build -q", "docker build -q"
@@ -172,7 +174,8 @@ def idle_container():
     for entry in os.listdir("/proc"):
         try:
             if entry.isdigit() and "clipper" in os.readlink(f"/proc/{entry}/exe"):
-                if b"registry" in open(f"/proc/{entry}/cmdline", "rb").read():
+                command = open(f"/proc/{entry}/cmdline", "rb").read()
+                if b"registry" in command or work.encode() not in command:
                     continue
                 total = [a + b for a, b in zip(total, memory(entry))]
         except OSError:

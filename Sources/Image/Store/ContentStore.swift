@@ -56,7 +56,8 @@ public final class ContentStore: Sendable {
     configuration.busyMode = .timeout(30)
     configuration.journalMode = .wal
     configuration.maximumReaderCount = max(1, readers)
-    configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = NORMAL") }
+    // A command that finds nobody else here reads the whole write-ahead log first: it is kept short.
+    configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 200") }
     let path = root.appending("clipper.db").string
     let database: any DatabaseWriter =
       readers == 0
