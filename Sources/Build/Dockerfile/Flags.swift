@@ -13,15 +13,12 @@ struct Flags {
       let body = word.dropFirst(2)
       let name = String(body.prefix { $0 != "=" })
       let value: String? = body.contains("=") ? String(body.drop { $0 != "=" }.dropFirst()) : nil
-      guard values[name] == nil else {
-        throw DockerfileError(.malformed("\(instruction): flag --\(name) is given twice"), at: location)
-      }
-      values[name] = .some(value)
       order.append(name)
+      values[name] = .some(value)
     }
   }
 
-  /// - Throws: for a flag that is none of these.
+  /// - Throws: for a flag that is none of these, or is there twice.
   func check(known: [String], unsupported: [String] = []) throws(DockerfileError) {
     for name in order where !known.contains(name) {
       if unsupported.contains(name) {
@@ -31,6 +28,10 @@ struct Flags {
       }
       throw DockerfileError(
         .unknownFlag(instruction: instruction, flag: name, nearest: nearestName(name, known)), at: location)
+    }
+    // Those that may be repeated are all unsupported, which is the better thing to say.
+    for (index, name) in order.enumerated() where order[..<index].contains(name) {
+      throw DockerfileError(.malformed("\(instruction): flag --\(name) is given twice"), at: location)
     }
   }
 

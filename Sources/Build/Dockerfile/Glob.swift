@@ -8,7 +8,7 @@ public enum GlobError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// A pattern for paths: `*` and `?` do not match `/`, `[a-z]` and `[^a-z]` are classes, `\` makes the next one plain
+/// A pattern for paths: `*` and `?` do not match `/`, `[a-z]` and `[^a-z]` are classes, which may, `\` makes the next one plain
 /// (Go, filepath.Match), and where it is asked for `**` is any number of directories (moby, patternmatcher).
 public struct Glob: Hashable, Sendable {
   private enum Token: Hashable, Sendable {
@@ -133,7 +133,7 @@ public struct Glob: Hashable, Sendable {
 
   private func matches(_ token: Token, _ scalar: UInt32) -> Bool {
     guard case .set(let ranges, let negated) = token else { return scalar != 0x2f }
-    return ranges.contains { $0.contains(scalar) } != negated && scalar != 0x2f
+    return ranges.contains { $0.contains(scalar) } != negated
   }
 
   /// The character that begins at `index`; a byte that is no UTF-8 stands for itself.

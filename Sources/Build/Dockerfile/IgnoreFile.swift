@@ -29,9 +29,12 @@ public struct IgnoreFile: Sendable {
 
     func matches(_ path: String) -> Bool {
       switch form {
-      case .exact: path == text
+      // By bytes: names that only look the same are different files.
+      case .exact: path.utf8.elementsEqual(text.utf8)
       case .prefix: path.utf8.starts(with: text.utf8)
-      case .suffix: path.hasSuffix(text) || (text.utf8.first == UInt8(ascii: "/") && path.utf8.elementsEqual(text.utf8.dropFirst()))
+      case .suffix:
+        path.utf8.reversed().starts(with: text.utf8.reversed())
+          || (text.utf8.first == UInt8(ascii: "/") && path.utf8.elementsEqual(text.utf8.dropFirst()))
       case .glob(let glob): glob.matches(path)
       }
     }
@@ -109,8 +112,8 @@ public struct IgnoreFile: Sendable {
     var parent = Parent()
     var ignored = false
     var prefix = ""
-    for part in path.split(separator: "/") {
-      prefix += prefix.isEmpty ? String(part) : "/" + part
+    for part in path.utf8.split(separator: UInt8(ascii: "/")) {
+      prefix += (prefix.isEmpty ? "" : "/") + String(decoding: part, as: UTF8.self)
       (ignored, parent) = ignores(prefix, parent: parent)
     }
     return ignored

@@ -27,7 +27,8 @@ public struct BuildRequest: Hashable, Sendable {
 
 /// Arguments that need no declaration, or have a meaning of their own. (Dockerfile reference, Predefined ARGs)
 public enum PredefinedArguments {
-  /// Known to every RUN, and to neither the history nor the cache key: a proxy changes nothing about the result.
+  /// Known to every RUN, and to neither the history nor the cache key where no ARG declares them: a proxy changes
+  /// nothing about the result.
   public static let proxies: [String] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"]
     .flatMap { [$0, $0.lowercased()] }
 

@@ -1,17 +1,27 @@
-/// What EXPOSE takes: `port[-last][/protocol]`.
+/// What EXPOSE takes: `port[-last][/protocol]`; what publishing has in front, `[address:][port[-last]:]`, is left out.
 struct ExposedPorts: CustomStringConvertible {
   let first: UInt16
   let last: UInt16
   let transport: String
 
   init?(_ text: String) {
-    let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-    transport = parts.count == 2 ? parts[1].lowercased() : "tcp"
-    guard ["tcp", "udp", "sctp"].contains(transport) else { return nil }
-    let bounds = parts[0].split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { UInt16($0) }
-    guard let first = bounds.first ?? nil, let last = bounds.last ?? nil, first > 0, first <= last else { return nil }
+    let mapping = text.split(separator: ":", omittingEmptySubsequences: false)
+    let parts = mapping[mapping.count - 1].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+    transport = parts.count == 2 && !parts[1].isEmpty ? parts[1].lowercased() : "tcp"
+    guard ["tcp", "udp", "sctp"].contains(transport), let (first, last) = Self.range(parts[0]) else { return nil }
+    if mapping.count > 1 {
+      let host = mapping[mapping.count - 2]
+      guard host.isEmpty || Self.range(host) != nil else { return nil }
+    }
     self.first = first
     self.last = last
+  }
+
+  private static func range(_ text: Substring) -> (first: UInt16, last: UInt16)? {
+    guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-") }) else { return nil }
+    let bounds = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { UInt16($0) }
+    guard let first = bounds.first ?? nil, let last = bounds.last ?? nil, first > 0, first <= last else { return nil }
+    return (first, last)
   }
 
   var names: [String] { (first...last).map { "\($0)/\(transport)" } }

@@ -1,4 +1,4 @@
-public import DockerfileSyntax
+internal import DockerfileSyntax
 public import ImageSpec
 
 /// What a stage has made of its image's configuration so far.
@@ -36,6 +36,12 @@ public struct ImageState: Sendable {
     hasOwnCommand = false
   }
 
+  /// From nothing, for an image that is not built: without a default path.
+  init(unbuilt platform: Platform) {
+    config = ImageConfig(platform: platform)
+    config.config = ContainerConfig()
+  }
+
   private mutating func addPath() {
     if !(container.env ?? []).contains(where: { $0.hasPrefix("PATH=") }) {
       container.env = (container.env ?? []) + ["PATH=\(Self.defaultPath)"]
@@ -59,8 +65,9 @@ public struct ImageState: Sendable {
     var result: [String: String] = [:]
     for argument in arguments { if let value = argument.value { result[argument.name] = value } }
     for entry in container.env ?? [] {
-      let name = entry.prefix { $0 != "=" }
-      result[String(name)] = String(entry.dropFirst(name.count + 1))
+      let name = entry.utf8.prefix { $0 != UInt8(ascii: "=") }
+      result[String(decoding: name, as: UTF8.self)] = String(
+        decoding: entry.utf8[name.endIndex...].dropFirst(), as: UTF8.self)
     }
     return result
   }
@@ -68,7 +75,7 @@ public struct ImageState: Sendable {
   mutating func setEnvironment(_ name: String, _ value: String) {
     var env = container.env ?? []
     let entry = "\(name)=\(value)"
-    if let index = env.firstIndex(where: { $0.hasPrefix("\(name)=") }) { env[index] = entry } else { env.append(entry) }
+    if let index = env.firstIndex(where: { $0.utf8.starts(with: "\(name)=".utf8) }) { env[index] = entry } else { env.append(entry) }
     container.env = env
   }
 

@@ -1,5 +1,5 @@
 public import DockerfileSyntax
-public import ImageSpec
+internal import ImageSpec
 
 /// One stage as steps, and what becomes of the image's configuration.
 public struct LoweredStage: Sendable {
@@ -64,12 +64,12 @@ struct InstructionLowering {
       stage.state.container.user = user
       commit("USER \(user)")
     case .entrypoint(let command):
-      stage.state.container.entrypoint = arguments(of: command)
+      stage.state.container.entrypoint = nonEmptyArguments(of: command)
       // A command that the base image had is meant for its own entrypoint.
       if !stage.state.hasOwnCommand { stage.state.container.cmd = nil }
       commit("ENTRYPOINT " + json(arguments(of: command)))
     case .cmd(let command):
-      stage.state.container.cmd = arguments(of: command)
+      stage.state.container.cmd = nonEmptyArguments(of: command)
       stage.state.hasOwnCommand = true
       commit("CMD " + json(arguments(of: command)))
     case .expose(let words): try expose(words)
@@ -116,7 +116,6 @@ struct InstructionLowering {
         value = plan.declaredGlobals[name] ?? PredefinedArguments.platforms(plan.request)[name]
       }
       stage.state.setArgument(name, value)
-      if PredefinedArguments.proxies.contains(name) { continue }
       shown.append(value.map { "\(name)=\($0)" } ?? name)
     }
     commit("ARG " + shown.joined(separator: " "))
@@ -174,10 +173,10 @@ struct InstructionLowering {
       script = RunOperation.Script(path: path, content: content)
     }
     let variables = stage.state.variables
-    let environment = variables.filter { !PredefinedArguments.proxies.contains($0.key) || isEnvironment($0.key) }
     var proxies: [String] = []
-    for name in PredefinedArguments.proxies where !isEnvironment(name) {
-      if let value = plan.request.arguments[name] ?? variables[name] {
+    // A proxy that ARG or ENV declares is a variable like others, cached and shown.
+    for name in PredefinedArguments.proxies where variables[name] == nil {
+      if let value = plan.request.arguments[name] {
         proxies.append("\(name)=\(value)")
         stage.usedArguments.insert(name)
       }
@@ -185,17 +184,12 @@ struct InstructionLowering {
     let hostname = plan.request.arguments[PredefinedArguments.sandboxHostname]
     if hostname != nil { stage.usedArguments.insert(PredefinedArguments.sandboxHostname) }
     let operation = RunOperation(
-      arguments: arguments, script: script, environment: environment.map { "\($0.key)=\($0.value)" }.sorted(),
+      arguments: arguments, script: script, environment: variables.map { "\($0.key)=\($0.value)" }.sorted(),
       proxies: proxies, user: stage.state.container.user ?? "", workingDirectory: stage.state.workingDirectory,
       network: run.network, hostname: hostname)
-    let shown = stage.state.arguments.filter { !PredefinedArguments.proxies.contains($0.name) }
-      .map { "\($0.name)=\(variables[$0.name] ?? "")" }
+    let shown = stage.state.arguments.map { "\($0.name)=\(variables[$0.name] ?? "")" }
     let prefix = shown.isEmpty ? [] : ["|\(shown.count)"] + shown
     commit("RUN " + (prefix + arguments).joined(separator: " "), .run(operation))
-  }
-
-  private func isEnvironment(_ name: String) -> Bool {
-    (stage.state.container.env ?? []).contains { $0.hasPrefix("\(name)=") }
   }
 
   private mutating func workdir(_ text: String) throws(DockerfileError) {
@@ -291,6 +285,12 @@ struct InstructionLowering {
     case .exec(let arguments): arguments
     case .shell(let text): stage.state.shell + [text]
     }
+  }
+
+  /// `[]` takes away what the base image had.
+  private func nonEmptyArguments(of command: CommandLine) -> [String]? {
+    let arguments = arguments(of: command)
+    return arguments.isEmpty ? nil : arguments
   }
 
   private func expand(_ text: String) throws(DockerfileError) -> String {
