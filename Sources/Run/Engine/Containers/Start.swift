@@ -185,6 +185,10 @@ extension Engine {
   /// A supervisor whose container has ended has a little to do still: its ports are free when it is gone.
   func waitForSupervisor(of id: String) {
     let supervised = SupervisedContainer(directory: runDirectory(of: id))
-    for _ in 0..<2000 where supervised.isSupervised { usleep(1000) }
+    var waited = 0
+    while waited < 2000, supervised.isSupervised {
+      usleep(1000)
+      waited += 1
+    }
   }
 }
