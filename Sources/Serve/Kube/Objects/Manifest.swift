@@ -19,6 +19,8 @@ public enum ObjectKind: String, Sendable, Hashable, CaseIterable, Comparable {
   /// As kubectl prints it in `deployment/web`.
   public var short: String { rawValue.lowercased() }
 
+  var hasPods: Bool { self == .pod || self == .deployment || self == .job }
+
   private var order: Int { Self.allCases.firstIndex(of: self) ?? 0 }
   public static func < (a: ObjectKind, b: ObjectKind) -> Bool { a.order < b.order }
 }

@@ -9,9 +9,11 @@ extension Player {
     let known = Set(try records.all().map(\.key))
     var found: [ObjectKey] = []
     var first: (any Error)?
+    // All pods at once: each may take its grace period to stop. What fails is tried again with its object, and reported.
+    try? remove(keys.filter { $0.kind.hasPods }.flatMap { try existing($0) })
     for key in keys.sorted(by: { $0.kind > $1.kind }) {
       do {
-        let pods = [.pod, .deployment, .job].contains(key.kind) ? try existing(key) : []
+        let pods = key.kind.hasPods ? try existing(key) : []
         guard known.contains(key) || !pods.isEmpty else { continue }
         found.append(key)
         try remove(pods)

@@ -187,7 +187,11 @@ public struct Player: Sendable {
         // One fetch is enough for all replicas, also with Always.
         if images[container.image] != nil, container.pullPolicy != .always || fetched.contains(container.image) { continue }
         if container.pullPolicy == .always { fetched.insert(container.image) }
-        images[container.image] = try await host.image(container.image, container.pullPolicy, credentials: credentials)
+        do {
+          images[container.image] = try await host.image(container.image, container.pullPolicy, credentials: credentials)
+        } catch {
+          throw KubeError.container(pod: pod.name, container: container.name, error)
+        }
       }
     }
     return images

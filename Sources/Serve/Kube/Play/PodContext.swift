@@ -77,7 +77,10 @@ extension Player {
       if let subdomain = plan.spec.subdomain, let address = pod.address {
         around.hosts.append("\(plan.hostname).\(subdomain).\(plan.namespace).svc.cluster.local:\(address)")
       }
-      return try host.start(try plan.options(for: container, around))
+      let options = try plan.options(for: container, around)
+      do { return try host.start(options) } catch {
+        throw KubeError.container(pod: plan.name, container: container.name, error)
+      }
     }
     for container in plan.spec.initContainers {
       let id = try start(container)
@@ -137,7 +140,7 @@ extension Player {
   func specs() throws -> [String: PodSpec] {
     var specs: [String: PodSpec] = [:]
     for record in try records.all() {
-      guard [.pod, .deployment, .job].contains(record.key.kind) else { continue }
+      guard record.key.kind.hasPods else { continue }
       let place = "\(record.key.namespace)/\(record.key.kind.short)/\(record.key.name)"
       switch try record.object().body {
       case .pod(let spec): specs[place] = spec

@@ -104,20 +104,28 @@ extension Player {
 
   // MARK: readiness
 
-  /// Waits until the pods have been ready for a time. Seconds of `deadline` without it are an error.
+  /// So often may a container fail before its pod counts as ready: half a minute of the growing pauses in between.
+  private static let maximumRestarts = 8
+  /// How long a container must have run that has failed before. One that fails again and again is ready in between.
+  private static let steady: Duration = .seconds(5)
+
+  /// Waits until the pods have been ready for a time. Seconds of `deadline` without it are an error, and so is a pod
+  /// whose containers fail again and again meanwhile.
   func waitUntilReady(
     _ names: [String], of owner: ObjectKey, spec: PodSpec, for time: Duration = .zero, deadline: Duration
   ) async throws {
     let clock = ContinuousClock()
     let end = clock.now + deadline
-    var since: [String: ContinuousClock.Instant] = [:]
+    var restarts: [String: Int] = [:]
+    var since: [String: (time: ContinuousClock.Instant, restarts: Int)] = [:]
     while true {
       var late: String?
       for pod in try existing(owner) where names.contains(pod.name) {
         let status = PodStatus(pod, spec: spec)
         if status.isReady {
-          if clock.now - (since[pod.name] ?? clock.now) >= time, since[pod.name] != nil || time == .zero { continue }
-          since[pod.name] = since[pod.name] ?? clock.now
+          if since[pod.name]?.restarts != status.restarts { since[pod.name] = (clock.now, status.restarts) }
+          let needed = status.restarts == 0 ? time : max(time, Self.steady)
+          if let since = since[pod.name], clock.now - since.time >= needed { continue }
         } else {
           since[pod.name] = nil
         }
@@ -125,10 +133,16 @@ extension Player {
           throw KubeError.notReady("pod \(pod.name) ended: \(Self.explanation(pod, status))")
         }
         if status.isOver { continue }
+        // Those of an earlier play do not count: whatever they waited for may be in this one.
+        let earlier = restarts[pod.name] ?? status.restarts
+        restarts[pod.name] = earlier
+        if pod.containers.contains(where: { $0.status == .restarting }), status.restarts - earlier >= Self.maximumRestarts {
+          throw KubeError.notReady("pod \(pod.name) fails again and again: \(Self.explanation(pod, status))")
+        }
         late = "pod \(pod.name) is not ready: \(Self.explanation(pod, status))"
       }
       guard let late else { return }
-      guard clock.now < end else { throw KubeError.notReady("\(late) (waited \(deadline.components.seconds) seconds)") }
+      guard clock.now < end else { throw KubeError.notReady("\(late) (waited \((deadline + .milliseconds(500)).components.seconds) seconds)") }
       try await Task.sleep(for: .milliseconds(100))
     }
   }

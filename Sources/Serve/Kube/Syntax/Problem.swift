@@ -51,6 +51,7 @@ public enum KubeError: Error, CustomStringConvertible {
   case immutable(ObjectKey)
   case notNonRoot(pod: String, container: String, why: String)
   case volume(pod: String, volume: String, why: String)
+  case container(pod: String, container: String, any Error)
   /// `output` is the end of what it wrote.
   case initContainer(pod: String, container: String, status: Int32, output: String)
   case jobFailed(job: String, why: String)
@@ -71,6 +72,7 @@ public enum KubeError: Error, CustomStringConvertible {
       "\(why) (runAsNonRoot of pod \(pod), container \(container)): name a numeric user in the image (USER 65532:65532) "
         + "or set securityContext.runAsUser"
     case .volume(let pod, let volume, let why): "pod \(pod): volume \"\(volume)\": \(why)"
+    case .container(let pod, let container, let error): "pod \(pod), container \(container): \(error)"
     case .initContainer(let pod, let container, let status, let output):
       "init container \"\(container)\" of pod \(pod) ended with status \(status)"
         + (output.isEmpty ? ", and wrote nothing" : "; the end of what it wrote:\n\(output)")

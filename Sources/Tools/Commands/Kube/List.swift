@@ -35,10 +35,13 @@ struct KubeListCommand: ParsableCommand {
       let own = found.filter { $0.pod.namespace == record.key.namespace && $0.pod.owner == "\(record.key.kind.short)/\(record.key.name)" }
       return [
         "Namespace": .string(record.key.namespace), "Kind": .string(record.key.kind.rawValue), "Name": .string(record.key.name),
-        "Ready": .string(own.isEmpty ? "" : "\(own.count { $0.status.isReady })/\(own.count)"),
+        "Ready": .string(own.isEmpty ? "" : "\(own.count { isWell($0.status, record.key.kind) })/\(own.count)"),
         "Address": .string(record.address ?? ""), "NodePorts": .string(record.nodePorts.map(String.init).joined(separator: ",")),
       ]
     }
     printOutput(try listing.render(rows, format: format))
   }
+
+  /// A job's pods are to end, the others to run.
+  private func isWell(_ status: PodStatus, _ kind: ObjectKind) -> Bool { kind == .job ? status.succeeded : status.isReady }
 }
