@@ -173,9 +173,10 @@ def idle_container():
     total = [0, 0, 0]
     for entry in os.listdir("/proc"):
         try:
-            if entry.isdigit() and "clipper" in os.readlink(f"/proc/{entry}/exe"):
+            if entry.isdigit():
+                # Not by /proc/PID/exe: a supervisor runs from a mount of its program that is attached nowhere.
                 command = open(f"/proc/{entry}/cmdline", "rb").read()
-                if b"registry" in command or work.encode() not in command:
+                if b"clipper" not in command.split(b"\0")[0] or b"registry" in command or work.encode() not in command:
                     continue
                 total = [a + b for a, b in zip(total, memory(entry))]
         except OSError:
