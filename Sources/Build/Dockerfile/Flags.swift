@@ -80,7 +80,7 @@ struct Flags {
           word.append(byte)
         }
       }
-      text = rest
+      text = rest.drop(while: isSpace)
       // `--` alone ends the flags.
       if word == [dash, dash] { return words }
       words.append(String(decoding: word, as: UTF8.self))
