@@ -218,6 +218,100 @@ struct NetworkTests {
     }
   }
 
+  /// A UDP server in a namespace that answers each packet with its name; ends with the descriptor.
+  private static func answer(_ namespace: CInt, _ port: UInt16, _ name: String) throws -> CInt {
+    try NetworkNamespace.within(namespace) {
+      let server = socket(AF_INET, CInt(SOCK_DGRAM.rawValue), 0)
+      var address = Self.address("0.0.0.0", port)
+      _ = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+      }
+      Thread.detachNewThread {
+        while true {
+          var client = sockaddr_storage()
+          var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+          var byte: UInt8 = 0
+          let sent = withUnsafeMutablePointer(to: &client) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { client -> Int in
+              guard recvfrom(server, &byte, 1, 0, client, &size) > 0 else { return -1 }
+              return name.withCString { sendto(server, $0, strlen($0), 0, client, size) }
+            }
+          }
+          if sent < 0 { return }
+        }
+      }
+      return server
+    }
+  }
+
+  /// A client that keeps its port must not be led to where the port led when it began.
+  @Test func leadsFlowsOfDatagramsAnewWhenAPortChangesHands() throws {
+    let network = network
+    try onHost {
+      try NetworkSetup.ensureBridge(network)
+      system("ip link set lo up")
+      var servers: [CInt] = []
+      var holders: [CInt] = []
+      var publications: [Publication] = []
+      for number in 2...3 {
+        let namespace = try NetworkSetup.newNamespace()
+        let address = IPv4Address("10.88.0.\(number)")!
+        _ = try NetworkSetup.connect(
+          namespace: namespace.number, to: network, address: address, interface: "eth0", hostInterface: "veth\(number)")
+        servers.append(try Self.answer(namespace.number, 53, "server \(number)"))
+        holders.append(namespace.release())
+        publications.append(Publication(hostPort: 5353, transport: .udp, target: address, targetPort: 53))
+      }
+      defer {
+        for server in servers { shutdown(server, CInt(SHUT_RDWR)); close(server) }
+        for holder in holders { close(holder) }
+      }
+      let client = socket(AF_INET, CInt(SOCK_DGRAM.rawValue), 0)
+      defer { close(client) }
+      var limit = timeval(tv_sec: 0, tv_usec: 500_000)
+      setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+      func ask() -> String? {
+        var target = Self.address("10.88.0.1", 5353)
+        _ = withUnsafePointer(to: &target) {
+          $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { sendto(client, "?", 1, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+        var buffer = [UInt8](repeating: 0, count: 64)
+        let count = recv(client, &buffer, buffer.count, 0)
+        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+      }
+      // The port is held, as by a container that is about to start: the packet is taken, and nobody answers.
+      let held = try NetworkSetup.bindPort(address: nil, port: 5353, transport: .udp)
+      #expect(ask() == nil)
+      try NetworkSetup.publish([publications[0]])
+      #expect(ask() == "server 2")
+      try NetworkSetup.unpublish([publications[0]])
+      try NetworkSetup.publish([publications[1]])
+      #expect(ask() == "server 3")
+      try NetworkSetup.unpublish([publications[1]])
+      #expect(ask() == nil)
+      try NetworkSetup.setService(
+        ServiceRule(
+          name: "names", port: 5353, transport: .udp, backends: publications.map { .init(address: $0.target, port: 53) }))
+      #expect(ask() != nil)
+      _ = held.port
+    }
+  }
+
+  @Test(.enabled(if: access("/usr/sbin/nft", X_OK) == 0, "needs nft"))
+  func saysWhatDropsForwardedPackets() throws {
+    let network = network
+    try onHost {
+      let made = try [NetworkSetup.ensureBridge(network), NetworkSetup.ensureBridge(network)]
+      #expect(made == [true, false])
+      #expect(NetworkSetup.obstacle(to: network) == nil)
+      system("/usr/sbin/nft 'table ip filter { chain FORWARD { type filter hook forward priority 0; policy accept; }; }'")
+      #expect(NetworkSetup.obstacle(to: network) == nil)
+      system("/usr/sbin/nft 'table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; }; }'")
+      let message = NetworkSetup.obstacle(to: network)
+      #expect(message?.contains("chain FORWARD") == true)
+    }
+  }
+
   @Test func keepsNetworksApart() throws {
     let network = network
     try onHost {

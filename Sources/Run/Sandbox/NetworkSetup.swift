@@ -63,11 +63,14 @@ public enum NetworkSetup {
   }
 
   /// Makes the bridge with its address, forwarding and firewall entries; ten processes may do so at once.
-  public static func ensureBridge(_ network: BridgeNetwork) throws(NetworkError) {
+  ///
+  /// - Returns: whether it was not there.
+  @discardableResult
+  public static func ensureBridge(_ network: BridgeNetwork) throws(NetworkError) -> Bool {
     do throws(NetlinkError) {
       let route = try RouteSocket()
       // It is brought up last: one that is up is complete.
-      if let link = try route.link(named: network.bridge), link.isUp { return }
+      if let link = try route.link(named: network.bridge), link.isUp { return false }
       let firewall = try Firewall()
       try firewall.ensureTable()
       try firewall.addNetwork(network.subnet, bridge: network.bridge, isInternal: network.isInternal)
@@ -80,9 +83,19 @@ public enum NetworkSetup {
       // Packets from 127.0.0.1 to a published port leave by the bridge.
       try set("/proc/sys/net/ipv4/conf/\(network.bridge)/route_localnet", "1")
       try route.setUp(link.index)
+      return true
     } catch {
       throw .kernel(operation: "set up the bridge \(network.bridge)", network: network.name, error)
     }
+  }
+
+  /// What keeps a network's containers from the outside, and what to do about it: another program's firewall that drops
+  /// what is forwarded. nil where there is nothing of the kind, or where it cannot be told.
+  public static func obstacle(to network: BridgeNetwork) -> String? {
+    guard !network.isInternal, let chain = try? Firewall().forwardingObstacle() else { return nil }
+    let name = network.bridge
+    return "containers of the network \(network.name) may not reach the outside: the firewall (\(chain)) drops what is forwarded; "
+      + "let it through with: iptables -I FORWARD -i \(name) -j ACCEPT; iptables -I FORWARD -o \(name) -j ACCEPT"
   }
 
   private static func set(_ path: String, _ value: String) throws(NetlinkError) {
@@ -189,6 +202,7 @@ public enum NetworkSetup {
         default: throw error
         }
       }
+      forgetFlows(publications, except: publications)
     } catch {
       throw .kernel(operation: "publish ports", network: "host", error)
     }
@@ -199,6 +213,24 @@ public enum NetworkSetup {
     do throws(NetlinkError) { try Firewall().unpublish(publications) } catch {
       throw .kernel(operation: "withdraw published ports", network: "host", error)
     }
+    forgetFlows(publications, except: (try? publishedNow()) ?? [])
+  }
+
+  /// UDP flows to these ports that lead elsewhere than what is published now. They end by themselves in time: where the
+  /// kernel does not let them be removed, that is all.
+  private static func forgetFlows(_ publications: [Publication], except now: [Publication]) {
+    for publication in publications where publication.transport == .udp {
+      let targets = now.filter { $0.transport == .udp && $0.hostPort == publication.hostPort }
+      forgetFlows(
+        publication.hostAddress, publication.hostPort,
+        except: Set(targets.map { .init(address: $0.target, port: $0.targetPort) }))
+    }
+  }
+
+  private static func forgetFlows(_ address: IPv4Address?, _ port: UInt16, except targets: Set<ConnectionTracking.End>) {
+    let bound = address.flatMap { $0 == .any ? nil : $0 }
+    guard let places = try? bound.map({ [$0] }) ?? RouteSocket().addresses() else { return }
+    try? ConnectionTracking().forgetUDP(to: places, port: port, except: targets)
   }
 
   public static func publishedNow() throws(NetworkError) -> [Publication] {
@@ -259,6 +291,7 @@ public enum NetworkSetup {
         try firewall.ensureTable()
         try firewall.setService(service)
       }
+      forgetFlows(service)
     } catch {
       // Another service listens there.
       if error.errno == .fileExists {
@@ -273,6 +306,15 @@ public enum NetworkSetup {
     do throws(NetlinkError) { try Firewall().removeService(service) } catch {
       throw .kernel(operation: "remove the service", network: service.name, error)
     }
+    var gone = service
+    gone.backends = []
+    forgetFlows(gone)
+  }
+
+  private static func forgetFlows(_ service: ServiceRule) {
+    guard service.transport == .udp else { return }
+    forgetFlows(
+      service.address, service.port, except: Set(service.backends.map { .init(address: $0.address, port: $0.port) }))
   }
 
   /// Removes the bridge and its firewall entries; what is not there is fine.

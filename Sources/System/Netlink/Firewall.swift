@@ -293,6 +293,22 @@ public final class Firewall {
   /// Chains have names of up to 127 bytes.
   private static func chain(of service: String) -> String { "service-\(service.prefix(100))" }
 
+  // MARK: - Other programs' tables
+
+  /// A base chain of another program that drops forwarded packets unless a rule of its own lets them through, as Docker's
+  /// does: nothing in this table can overrule it. `table ip filter, chain FORWARD`; nil where there is none.
+  public func forwardingObstacle() throws(NetlinkError) -> String? {
+    for reply in try socket.dump(NFTables.message(NFTables.getChain, .dump), "list the firewall's chains") {
+      guard let hook = reply.body.attribute(4, from: 4), hook.attribute(1) == UInt32(2).networkBytes,
+        reply.body.attribute(5, from: 4) == UInt32(0).networkBytes, let table = reply.body.attribute(1, from: 4),
+        let chain = reply.body.attribute(3, from: 4)
+      else { continue }
+      func text(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
+      return "table ip \(text(table)), chain \(text(chain))"
+    }
+    return nil
+  }
+
   // MARK: -
 
   private func commit(_ messages: [NetlinkMessage], _ operation: String) throws(NetlinkError) {

@@ -17,7 +17,7 @@ public final class RouteSocket {
   public init() throws(NetlinkError) { socket = try NetlinkSocket(NetlinkSocket.route) }
 
   private static let newLink: UInt16 = 16, deleteLink: UInt16 = 17, getLink: UInt16 = 18
-  private static let newAddress: UInt16 = 20, newRoute: UInt16 = 24
+  private static let newAddress: UInt16 = 20, getAddress: UInt16 = 22, newRoute: UInt16 = 24
 
   private static func linkBody(index: Int32 = 0, up: Bool = false) -> [UInt8] {
     // ifinfomsg: family, pad, type, index, flags, change
@@ -105,6 +105,15 @@ public final class RouteSocket {
     try tolerating(.fileExists) { () throws(NetlinkError) in
       try socket.request(Self.addressMessage(address, prefixLength, index), "give the address \(address)")
     }
+  }
+
+  /// The addresses of this host.
+  public func addresses() throws(NetlinkError) -> Set<IPv4Address> {
+    let replies = try socket.dump(
+      NetlinkMessage(
+        type: Self.getAddress, flags: [.request, .dump],
+        body: .fields(UInt8(AF_INET), UInt8(0), UInt8(0), UInt8(0), UInt32(0))), "list the addresses")
+    return Set(replies.compactMap { $0.body.attribute(2 /* IFA_LOCAL */, from: 8).flatMap { IPv4Address(bytes: $0) } })
   }
 
   /// Brings an interface up, with address and default route, in one call.

@@ -1,7 +1,7 @@
 /// The parts of nf_tables' language that Clipper's table is written in. (linux/netfilter/nf_tables.h)
 enum NFTables {
   static let newTable: UInt16 = 0, getTable: UInt16 = 1, deleteTable: UInt16 = 2
-  static let newChain: UInt16 = 3, deleteChain: UInt16 = 5
+  static let newChain: UInt16 = 3, getChain: UInt16 = 4, deleteChain: UInt16 = 5
   static let newRule: UInt16 = 6, deleteRule: UInt16 = 8
   static let newSet: UInt16 = 9
   static let newElement: UInt16 = 12, getElement: UInt16 = 13, deleteElement: UInt16 = 14
