@@ -21,16 +21,23 @@ public final class Engine: Sendable {
   public let content: ContentStore
   public let snapshots: SnapshotStore
   public let locations: Locations
+  /// Told of what is no error, but what somebody should know.
+  let warn: @Sendable (String) -> Void
   private let client = Mutex<RegistryClient?>(nil)
 
   /// Opens the root, and makes it where there is none.
-  public static func open(_ locations: Locations = .standard) throws -> Engine {
-    try Engine(content: ContentStore.open(locations.root), locations: locations)
+  public static func open(
+    _ locations: Locations = .standard, warn: @escaping @Sendable (String) -> Void = { _ in }
+  ) throws -> Engine {
+    try Engine(content: ContentStore.open(locations.root), locations: locations, warn: warn)
   }
 
   /// - Parameter content: the store at `locations.root`, opened by the caller, for instance with connections that read
   ///   side by side.
-  public init(content: ContentStore, locations: Locations) throws {
+  public init(
+    content: ContentStore, locations: Locations, warn: @escaping @Sendable (String) -> Void = { _ in }
+  ) throws {
+    self.warn = warn
     self.content = content
     self.locations = locations
     snapshots = try SnapshotStore(content)

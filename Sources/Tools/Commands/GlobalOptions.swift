@@ -56,7 +56,7 @@ enum OpenEngines {
   private static let opened = Mutex<[Engine]>([])
 
   static func open(_ locations: Locations) throws -> Engine {
-    let engine = try Engine.open(locations)
+    let engine = try Engine.open(locations) { printError("WARNING: \($0)") }
     opened.withLock { $0.append(engine) }
     return engine
   }

@@ -45,9 +45,11 @@ extension Engine {
     let endpoint = try content.database.write { database in
       try Self.allocate(owner: owner, network: network, names: names, database) { ports?.publications(to: $0) ?? [] }
     }
-    let namespaces = Beside<[CInt]> {
+    let namespaces = Beside<[CInt]> { [warn] in
       let namespace = try NetworkSetup.newNamespace()
-      try NetworkSetup.ensureBridge(network.bridge)
+      if try NetworkSetup.ensureBridge(network.bridge), let obstacle = NetworkSetup.obstacle(to: network.bridge) {
+        warn(obstacle)
+      }
       _ = try NetworkSetup.connect(
         namespace: namespace.number, to: network.bridge, address: endpoint.address, interface: "eth0",
         hostInterface: endpoint.hostInterface)
