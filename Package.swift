@@ -169,7 +169,7 @@ let package = Package(
     tests("Layers", ["Layers", "ImageSpec", "Kernel", system]),
     tests("Content", ["Content", "ImageSpec", system]),
     tests("RegistryClient", ["RegistryClient", "DistributionSpec", "Content", "ImageSpec", "Kernel", system]),
-    tests("Engine", ["Engine", "ImageSpec", "RuntimeSpec", "Sandboxes", "Kernel"]),
+    tests("Engine", ["Engine", "ImageSpec", "RuntimeSpec", "Sandboxes", "Kernel", system]),
     tests(
       "KubeManifests",
       ["KubeManifests", "Engine", "ImageSpec", "RuntimeSpec", "RegistryClient", "Sandboxes", "Content", "Kernel", system]),

@@ -148,12 +148,14 @@ struct LogFile {
   }
 
   private func each(of file: Opened, from offset: Int, _ body: (LogLine) throws -> Bool) throws -> Bool {
-    try follow(file, from: offset, { false }, body)
+    try follow(file, from: offset, isCurrent: false, { false }, body)
   }
 
   /// Reads to the end; while somebody writes, goes on with what comes, in the next file where the log was rotated.
+  ///
+  /// - Parameter isCurrent: false for a file that was rotated already: what comes after it is read for itself.
   private func follow(
-    _ first: Opened, from offset: Int, _ isWritten: () -> Bool, _ body: (LogLine) throws -> Bool
+    _ first: Opened, from offset: Int, isCurrent: Bool = true, _ isWritten: () -> Bool, _ body: (LogLine) throws -> Bool
   ) throws -> Bool {
     var file = first
     var position = offset
@@ -173,7 +175,7 @@ struct LogFile {
         partial.removeSubrange(..<start)
         continue
       }
-      if isLast { return true }
+      if isLast || !isCurrent { return true }
       if try isRotated(file), let next = try open() {
         file = next
         position = 0

@@ -51,6 +51,9 @@ public struct Moment: Sendable, Hashable, Comparable, Codable, CustomStringConve
     }
     guard let year = number(0..<4), separator(4, "-"), let month = number(5..<7), separator(7, "-"), let day = number(8..<10)
     else { return nil }
+    let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+    let days: [Int32] = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    guard (1...12).contains(month), (1...days[Int(month) - 1]).contains(day) else { return nil }
     var parts = tm()
     parts.tm_year = year - 1900
     parts.tm_mon = month - 1
@@ -59,7 +62,7 @@ public struct Moment: Sendable, Hashable, Comparable, Codable, CustomStringConve
     var fraction: Int64 = 0
     if bytes.count > end {
       guard separator(10, "T") || separator(10, "t") || separator(10, " "), let hour = number(11..<13), separator(13, ":"),
-        let minute = number(14..<16), separator(16, ":"), let second = number(17..<19)
+        let minute = number(14..<16), separator(16, ":"), let second = number(17..<19), hour < 24, minute < 60, second < 60
       else { return nil }
       parts.tm_hour = hour
       parts.tm_min = minute
