@@ -60,6 +60,31 @@ struct KubeFlowTests {
     #expect(try machine.run("curl -s -m 2 http://127.0.0.1:30090/").status != 0)
   }
 
+  /// Whenever a play is killed, the next one completes it, and a down leaves nothing.
+  @Test func aKilledPlayIsCompletedByTheNext() throws {
+    let machine = try Machine()
+    try machine.importBusybox()
+    try machine.write("web.yaml", Self.deployment)
+    for delay in ["0.1", "0.3", "0.6"] {
+      _ = try machine.run("clipper kube play --wait web.yaml & sleep \(delay); kill -9 $!; wait")
+      try machine.succeed("clipper kube play --wait web.yaml")
+      #expect(try machine.succeed("curl -s http://127.0.0.1:30090/").out == "served by the map\n")
+      try machine.succeed("clipper kube down web.yaml")
+      #expect(try machine.succeed("clipper ps -aq; clipper kube ls -q; clipper kube ls --pods -q; ls $CLIPPER_RUN_ROOT/pods").out == "")
+    }
+  }
+
+  @Test func waitingEndsForAPodThatFailsAgainAndAgain() throws {
+    let machine = try Machine()
+    try machine.importBusybox()
+    try machine.write(
+      "crash.yaml",
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - {name: c, image: base:1, imagePullPolicy: Never, command: [sh, -c, exit 4]}\n")
+    let output = try machine.run("clipper kube play --wait crash.yaml", limit: 100)
+    #expect(output.status == 1 && output.err.contains("fails again and again") && output.err.contains("container c: status 4"))
+    try machine.succeed("clipper kube down pod/p")
+  }
+
   @Test func anUnknownFieldIsNamedWithItsPathAndLine() throws {
     let machine = try Machine()
     try machine.write("bad.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    imagee: x\n")

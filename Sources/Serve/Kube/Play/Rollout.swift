@@ -108,6 +108,8 @@ extension Player {
   private static let maximumRestarts = 8
   /// How long a container must have run that has failed before. One that fails again and again is ready in between.
   private static let steady: Duration = .seconds(5)
+  /// How long one must have run of which no probe tells whether it works. One that fails at once is ready before.
+  private static let settled: Duration = .milliseconds(500)
 
   /// Waits until the pods have been ready for a time. Seconds of `deadline` without it are an error, and so is a pod
   /// whose containers fail again and again meanwhile.
@@ -124,7 +126,7 @@ extension Player {
         let status = PodStatus(pod, spec: spec)
         if status.isReady {
           if since[pod.name]?.restarts != status.restarts { since[pod.name] = (clock.now, status.restarts) }
-          let needed = status.restarts == 0 ? time : max(time, Self.steady)
+          let needed = max(time, status.restarts > 0 ? Self.steady : spec.isProbed ? .zero : Self.settled)
           if let since = since[pod.name], clock.now - since.time >= needed { continue }
         } else {
           since[pod.name] = nil
@@ -170,6 +172,13 @@ extension Player {
       parts.append("container \(container.name): \(why) (clipper logs \(name))")
     }
     return parts.joined(separator: "; ")
+  }
+}
+
+extension PodSpec {
+  /// Probes tell of every container when it is ready.
+  fileprivate var isProbed: Bool {
+    containers.allSatisfy { $0.probes.contains { $0.kind == .readiness || $0.kind == .startup } }
   }
 }
 
