@@ -72,7 +72,11 @@ struct PullTests {
     try TestImage(layers: [layer]).put(in: registry, "app")
     _ = try await machine.with(machine.client()) { try await $0.pull(registry.name("app:1"), tap: { _, _, _ in tap }) }
     let gets = registry.server.requests("GET", ContentStore.digest(of: layer).description)
-    #expect(gets.map { $0.headers["range"] } == [nil, "bytes=300000-", "bytes=600000-"])
+    // Each goes on behind what has come, which may be less than what was sent.
+    let starts = gets.map { $0.headers["range"].flatMap { Int($0.dropFirst("bytes=".count).dropLast()) } }
+    #expect(gets.count == 3 && starts.first == .some(nil))
+    let (second, third) = (try #require(starts[1]), try #require(starts[2]))
+    #expect((1...300_000).contains(second) && (second + 1...second + 300_000).contains(third))
     #expect(tap.now.bytes == layer)
     #expect(tap.now.isFinished && !tap.now.isCancelled)
     #expect(machine.waits.all == [.milliseconds(400), .milliseconds(800)])
