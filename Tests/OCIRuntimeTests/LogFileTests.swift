@@ -62,6 +62,24 @@ import Testing
     #expect(String(decoding: try readFile(path), as: UTF8.self).contains("\"\u{fffd}a\\n\""))
   }
 
+  /// Every sequence that RFC 3629 allows stays, everything else is replaced byte by byte.
+  @Test(arguments: [
+    ([0xc3, 0xa9], "é"), ([0xe2, 0x82, 0xac], "€"), ([0xf0, 0x9f, 0x98, 0x80], "😀"), ([0xc0, 0x80], "\u{fffd}\u{fffd}"),
+    ([0xed, 0xa0, 0x80], "\u{fffd}\u{fffd}\u{fffd}"), ([0xe2, 0x82], "\u{fffd}\u{fffd}"), ([0x22], #"\""#), ([0x1f], #"\u001f"#),
+    ([0xf4, 0x90, 0x80, 0x80], "\u{fffd}\u{fffd}\u{fffd}\u{fffd}"),
+  ] as [([UInt8], String)])
+  func charactersOfAnyLength(_ bytes: [UInt8], _ text: String) throws {
+    var result: [UInt8] = []
+    JSONBytes.append(bytes, to: &result)
+    #expect(String(decoding: result, as: UTF8.self) == "\"\(text)\"")
+  }
+
+  @Test func longLinesAreSplitBetweenCharacters() throws {
+    let lines = try written(.jsonFile, [("x" + String(repeating: "é", count: 20_000) + "\n", .stdout)])
+    #expect(lines.count == 3)
+    #expect(!lines.joined().contains("\u{fffd}"))
+  }
+
   @Test func filesAreRotatedBetweenLines() throws {
     let log = try #require(try LogFile(LogDestination(driver: .cri, path: path.string, maxSize: 1000, maxFiles: 3)))
     for number in 0..<100 { log.write(Array("line \(number)\n".utf8)[...], .stdout) }

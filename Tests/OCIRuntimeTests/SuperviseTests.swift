@@ -275,4 +275,104 @@ struct SuperviseTests {
     #expect(readLink(workingDirectory, "/proc/\(supervisor)/fd/6") != "/etc/passwd")
     try container.stop(seconds: 0)
   }
+
+  /// What one more container costs: pages that no other process has. The program's own code is shared by all.
+  @Test func aSleepingSupervisorHoldsLittleMemory() throws {
+    let noisy = "dd if=/dev/zero bs=64k count=100 2>/dev/null | tr '\\0' a; echo; exec sleep 1000"
+    let container = try Supervised(host, "one", ["sh", "-c", noisy]) { $0.attachedCleansUp = false }
+    _ = try container.read(atLeast: 6_553_601)
+    let neighbour = try Supervised(host, "two", ["sleep", "1000"])
+    func privateKilobytes() throws -> Int {
+      let supervisor = try #require(container.report.supervisor)
+      return try host.read(FilePath("/proc/\(supervisor)/smaps_rollup")).split(separator: "\n").reduce(0) { sum, line in
+        let words = line.split(separator: " ")
+        return words.first?.hasPrefix("Private_") == true ? sum + (Int(words[1]) ?? 0) : sum
+      }
+    }
+    #expect(try eventually { try privateKilobytes() <= 2048 })
+    for running in [container, neighbour] { try running.stop(seconds: 0) }
+  }
+
+  @Test func theTerminalCanBeResizedWhileItRuns() throws {
+    let script = "trap 'stty size; exit' WINCH; echo ready; while true; do sleep 0.05; done"
+    let container = try Supervised(host, "one", ["sh", "-c", script]) { $0.stdin = .open } config: {
+      $0.process?.terminal = true
+      $0.process?.consoleSize = ConsoleSize(height: 10, width: 20)
+    }
+    var seen = ""
+    while !seen.contains("ready"), case .output(let text) = try container.next() { seen += text }
+    try container.send(1, [0, 33, 0, 77])
+    #expect(try container.rest().output.contains("33 77"))
+  }
+
+  /// As the kubelet rotates: it moves the file and asks for a new one.
+  @Test func theLogIsReopenedForWhoMovedIt() throws {
+    let container = try Supervised(host, "one", ["sh", "-c", "echo before; read line; echo after"]) {
+      $0.stdin = .once
+      $0.log = LogDestination(driver: .cri, path: $0.log.path)
+    }
+    #expect(try container.next() == .output("before\n"))
+    let log = container.directory.removingLastComponent().appending("log")
+    rename(log.string, log.string + ".moved")
+    try container.send(6)
+    #expect(try eventually { access(log.string, F_OK) == 0 })
+    try container.send(0, Array("go\n".utf8))
+    #expect(try container.rest().output == "after\n")
+    #expect(container.log.hasSuffix(" stdout F after\n"))
+    #expect(try host.read(FilePath(log.string + ".moved")).hasSuffix(" stdout F before\n"))
+  }
+
+  /// A full disk costs the log's lines and not the container.
+  @Test func aLogThatCannotBeWrittenEndsNothing() throws {
+    let container = try Supervised(host, "one", ["sh", "-c", "echo one; echo two; exit 4"]) {
+      $0.log = LogDestination(driver: .jsonFile, path: "/dev/full")
+    }
+    let all = try container.rest()
+    #expect(all.output == "one\ntwo\n")
+    #expect(all.exit == #"{"exitCode":4,"oomKilled":false}"#)
+  }
+
+  @Test func aSignalThatEndsTheProgramIsItsStatus() throws {
+    let container = try Supervised(host, "one", ["sh", "-c", "sleep 1000 & wait"]) { $0.restart = .init(policy: .onFailure) }
+    let socket = try container.attach()
+    try container.send(7, [UInt8(SIGKILL)], on: socket.number)
+    #expect(try container.rest().exit == #"{"exitCode":137,"oomKilled":false}"#)
+    #expect(try container.state().restartCount == 0)
+  }
+
+  @Test(arguments: [(RestartPolicy(policy: .onFailure, maximumRetries: 2), 3), (RestartPolicy(policy: .no), 1)])
+  func failuresAreRepeatedAsOftenAsThePolicySays(_ policy: RestartPolicy, _ runs: Int) throws {
+    let container = try Supervised(host, "one", ["sh", "-c", "echo run; exit 5"]) { $0.restart = policy }
+    let all = try container.rest()
+    #expect(all.output == String(repeating: "run\n", count: runs))
+    #expect(all.exit == #"{"exitCode":5,"oomKilled":false}"#)
+    #expect(try container.state().restartCount == runs - 1)
+  }
+}
+
+/// What takes a cgroup tree with limits.
+@Suite(.enabled(if: RuntimeHost.hasUnifiedTree, "needs a pure cgroup v2 tree: make test-vm"), .serialized)
+struct GuestSuperviseTests {
+  let host: RuntimeHost
+
+  init() throws { host = try RuntimeHost() }
+
+  @Test func runningOutOfMemoryIsNoted() throws {
+    let container = try Supervised(host, "one", ["sh", "-c", "x=a; while true; do x=$x$x; done"]) { _ in } config: {
+      $0.linux?.resources?.memory = LinuxMemory(limit: 24 << 20, swap: 24 << 20)
+    }
+    #expect(try container.rest().exit == #"{"exitCode":137,"oomKilled":true}"#)
+    let state = try container.state()
+    #expect(state.oomKilled)
+    #expect(state.exitCode == 137)
+  }
+
+  @Test func aContainerThatIsKilledIsNotOutOfMemory() throws {
+    let container = try Supervised(host, "one", ["sleep", "1000"], config: {
+      $0.linux?.resources?.memory = LinuxMemory(limit: 64 << 20)
+    })
+    let socket = try container.attach()
+    try container.send(7, [UInt8(SIGKILL)], on: socket.number)
+    #expect(try container.rest().exit == #"{"exitCode":137,"oomKilled":false}"#)
+  }
 }

@@ -99,6 +99,13 @@ final class Supervised {
     }
   }
 
+  /// Output of the first client until there are so many bytes.
+  func read(atLeast count: Int) throws -> Int {
+    var seen = 0
+    while seen < count, case .output(let text) = try next() { seen += text.utf8.count }
+    return seen
+  }
+
   func send(_ kind: UInt8, _ body: some Collection<UInt8> = [UInt8](), on socket: CInt? = nil) throws {
     try LocalSockets.send(socket ?? client.number, [kind] + body)
   }

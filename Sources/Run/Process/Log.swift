@@ -45,34 +45,3 @@ struct Log {
     return String(decoding: bytes, as: UTF8.self)
   }
 }
-
-/// JSON strings from bytes, for what is written often.
-enum JSONBytes {
-  /// Bytes that are no UTF-8 become U+FFFD.
-  static func append(_ text: some Collection<UInt8>, to bytes: inout [UInt8]) {
-    bytes.append(UInt8(ascii: "\""))
-    let plain = text.allSatisfy { $0 < 0x80 }
-    if plain {
-      appendEscaped(text, to: &bytes)
-    } else {
-      appendEscaped(String(decoding: text, as: UTF8.self).utf8, to: &bytes)
-    }
-    bytes.append(UInt8(ascii: "\""))
-  }
-
-  private static func appendEscaped(_ text: some Collection<UInt8>, to bytes: inout [UInt8]) {
-    for byte in text {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-      case UInt8(ascii: "\n"): bytes += [UInt8(ascii: "\\"), UInt8(ascii: "n")]
-      case UInt8(ascii: "\r"): bytes += [UInt8(ascii: "\\"), UInt8(ascii: "r")]
-      case UInt8(ascii: "\t"): bytes += [UInt8(ascii: "\\"), UInt8(ascii: "t")]
-      case 0..<0x20:
-        let digits = Array("0123456789abcdef".utf8)
-        bytes += Array("\\u00".utf8)
-        bytes += [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-      default: bytes.append(byte)
-      }
-    }
-  }
-}

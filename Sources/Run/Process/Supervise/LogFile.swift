@@ -7,7 +7,23 @@ import SystemPackage
 ///
 /// A file is rotated between lines: `path.1` is the newest of the old ones.
 final class LogFile {
-  enum Stream: String { case stdout, stderr }
+  enum Stream: String {
+    case stdout, stderr
+
+    private static let criWhole = [Array(" stdout F ".utf8), Array(" stderr F ".utf8)]
+    private static let criPart = [Array(" stdout P ".utf8), Array(" stderr P ".utf8)]
+    private static let jsonWhole = members(#"\n"#)
+    private static let jsonPart = members("")
+
+    private static func members(_ lineEnd: String) -> [[UInt8]] {
+      ["stdout", "stderr"].map { Array("\(lineEnd)\",\"stream\":\"\($0)\",\"time\":\"".utf8) }
+    }
+
+    private var index: Int { self == .stdout ? 0 : 1 }
+
+    fileprivate func criFields(isWhole: Bool) -> [UInt8] { isWhole ? Self.criWhole[index] : Self.criPart[index] }
+    fileprivate func jsonMembers(isWhole: Bool) -> [UInt8] { isWhole ? Self.jsonWhole[index] : Self.jsonPart[index] }
+  }
 
   private let destination: LogDestination
   private let path: String
@@ -38,6 +54,9 @@ final class LogFile {
     file = OpenFile(opened)
   }
 
+  /// What was needed for writing is needed again only with the next output.
+  func releaseMemory() { buffer = [] }
+
   /// Somebody moved the file away: a new one is begun.
   func reopen() {
     file = nil
@@ -46,78 +65,100 @@ final class LogFile {
 
   func write(_ bytes: ArraySlice<UInt8>, _ stream: Stream) {
     let time = Timestamp.now().bytes
-    var rest = bytes
-    if var begun = partial[stream], !begun.isEmpty {
-      let end = rest.firstIndex(of: UInt8(ascii: "\n"))
-      begun += rest[..<(end ?? rest.endIndex)]
-      rest = end.map { rest[($0 + 1)...] } ?? []
-      partial[stream] = []
-      guard end != nil else {
-        keep(begun[...], stream, time)
-        return flush()
+    bytes.withUnsafeBufferPointer { bytes in
+      var rest = bytes[...]
+      if let begun = partial.removeValue(forKey: stream), !begun.isEmpty {
+        let end = lineEnd(rest)
+        let whole = begun + rest[..<(end ?? rest.endIndex)]
+        whole.withUnsafeBufferPointer { line in
+          if end == nil { keep(line[...], stream, time) } else { entry(line[...], stream, time) }
+        }
+        rest = end.map { rest[($0 + 1)...] } ?? rest[rest.endIndex...]
       }
-      entry(begun[...], stream, time, isWhole: true)
+      while let end = lineEnd(rest) {
+        entry(rest[..<end], stream, time)
+        rest = rest[(end + 1)...]
+      }
+      if !rest.isEmpty { keep(rest, stream, time) }
     }
-    while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-      entry(rest[..<end], stream, time, isWhole: true)
-      rest = rest[(end + 1)...]
-    }
-    if !rest.isEmpty { keep(rest, stream, time) }
     flush()
   }
 
   /// The program has ended: what has no end of line is an entry all the same.
   func finish() {
+    let time = Timestamp.now().bytes
     for (stream, bytes) in partial.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where !bytes.isEmpty {
-      entry(bytes[...], stream, Timestamp.now().bytes, isWhole: false)
+      bytes.withUnsafeBufferPointer { format($0[...], stream, time, isWhole: false) }
     }
     partial = [:]
     flush()
   }
 
-  private func keep(_ bytes: ArraySlice<UInt8>, _ stream: Stream, _ time: [UInt8]) {
-    var rest = bytes
-    while rest.count >= Self.longest {
-      entry(rest.prefix(Self.longest), stream, time, isWhole: false)
-      rest = rest.dropFirst(Self.longest)
-    }
-    partial[stream] = Array(rest)
+  private typealias Piece = Slice<UnsafeBufferPointer<UInt8>>
+
+  private func lineEnd(_ piece: Piece) -> Int? {
+    guard let start = UnsafeBufferPointer(rebasing: piece).baseAddress, !piece.isEmpty,
+      let found = memchr(start, CInt(UInt8(ascii: "\n")), piece.count)
+    else { return nil }
+    return piece.startIndex + (UnsafeRawPointer(found) - UnsafeRawPointer(start))
   }
 
-  private func entry(_ line: ArraySlice<UInt8>, _ stream: Stream, _ time: [UInt8], isWhole: Bool) {
-    var line = line
-    while line.count > Self.longest {
-      format(line.prefix(Self.longest), stream, time, isWhole: false)
-      line = line.dropFirst(Self.longest)
-    }
-    format(line, stream, time, isWhole: isWhole)
+  /// The beginning of a line whose end has not come yet. It is at most one entry long.
+  private func keep(_ piece: Piece, _ stream: Stream, _ time: [UInt8]) {
+    partial[stream] = Array(splitLong(piece, stream, time))
   }
 
-  private func format(_ line: ArraySlice<UInt8>, _ stream: Stream, _ time: [UInt8], isWhole: Bool) {
+  private func entry(_ line: Piece, _ stream: Stream, _ time: [UInt8]) {
+    format(splitLong(line, stream, time), stream, time, isWhole: true)
+  }
+
+  /// Writes what is more than one entry; the rest is one.
+  private func splitLong(_ line: Piece, _ stream: Stream, _ time: [UInt8]) -> Piece {
+    var rest = line
+    while rest.count > Self.longest {
+      var end = rest.startIndex + Self.longest
+      // Between characters: halves of one would be replaced in a document of JSON.
+      let earliest = end - 3
+      while end > earliest, rest[end] & 0xc0 == 0x80 { end -= 1 }
+      format(rest[..<end], stream, time, isWhole: false)
+      rest = rest[end...]
+    }
+    return rest
+  }
+
+  private func format(_ line: Piece, _ stream: Stream, _ time: [UInt8], isWhole: Bool) {
     let before = buffer.count
     switch destination.driver {
     case .cri:
       buffer += time
-      buffer += Array(" \(stream.rawValue) \(isWhole ? "F" : "P") ".utf8)
-      buffer += line
+      buffer += stream.criFields(isWhole: isWhole)
+      buffer.append(contentsOf: UnsafeBufferPointer(rebasing: line))
       buffer.append(UInt8(ascii: "\n"))
     case .jsonFile:
-      buffer += Array("{\"log\":".utf8)
-      JSONBytes.append(isWhole ? line + [UInt8(ascii: "\n")] : line, to: &buffer)
-      buffer += Array(",\"stream\":\"\(stream.rawValue)\",\"time\":\"".utf8)
+      buffer += Self.logMember
+      JSONBytes.appendContent(UnsafeBufferPointer(rebasing: line), to: &buffer)
+      buffer += stream.jsonMembers(isWhole: isWhole)
       buffer += time
-      buffer += Array("\"}\n".utf8)
+      buffer += Self.documentEnd
     case .none: break
     }
-    let added = Int64(buffer.count - before)
+    let added = buffer.count - before
     guard let limit = destination.maxSize, limit > 0, size + Int64(before) > 0, size + Int64(buffer.count) > limit
-    else { return }
-    let entry = Array(buffer.suffix(Int(added)))
-    buffer.removeLast(Int(added))
+    else {
+      if buffer.count >= Self.batch { flush() }
+      return
+    }
+    let entry = Array(buffer.suffix(added))
+    buffer.removeLast(added)
     flush()
     rotate()
     buffer = entry
   }
+
+  private static let logMember = Array(#"{"log":""#.utf8)
+  private static let documentEnd = Array("\"}\n".utf8)
+  /// Bytes that are gathered before they are written.
+  private static let batch = 128 << 10
 
   private func rotate() {
     let files = max(destination.maxFiles ?? 1, 1)
@@ -136,6 +177,6 @@ final class LogFile {
   private func flush() {
     guard !buffer.isEmpty else { return }
     if let file, (try? writeAll(file.number, buffer)) != nil { size += Int64(buffer.count) }
-    buffer.removeAll(keepingCapacity: buffer.capacity <= 64 << 10)
+    buffer.removeAll(keepingCapacity: true)
   }
 }

@@ -14,33 +14,33 @@ import SystemPackage
 /// Everything that it holds ends with it: the lock, the ports, the namespaces, and the container, whose first process
 /// is its child and gets SIGKILL from the kernel when it goes.
 final class Supervisor {
-  private var supervision: Supervision
-  private let context: VerbContext
-  private var state = SupervisedState(status: .created, supervisor: 0)
-  private var directory: OpenFile?
-  private var lock: OpenFile?
-  private var listener: OpenFile?
-  private var log: LogFile?
-  private var bundle: Bundle?
+  var supervision: Supervision
+  let context: VerbContext
+  var state = SupervisedState(status: .created, supervisor: 0)
+  var directory: OpenFile?
+  var lock: OpenFile?
+  var listener: OpenFile?
+  var log: LogFile?
+  var bundle: Bundle?
 
-  private var clients: [Client] = []
-  private var streams: Streams?
-  private var container: Container?
-  private var process: OpenFile?
-  private var pid: Int32 = 0
-  private var inputBuffer: [UInt8] = []
-  private var closesInput = false
+  var clients: [Client] = []
+  var streams: Streams?
+  var container: Container?
+  var process: OpenFile?
+  var pid: Int32 = 0
+  var inputBuffer: [UInt8] = []
+  var closesInput = false
 
-  private var jobs: [Job] = []
-  private var probes: ProbeSet
-  private var startedAt: Int64 = 0
-  private var restartDelay: Int64 = Restarts.firstDelay
-  private var restartAt: Int64?
+  var jobs: [Job] = []
+  var probes: ProbeSet
+  var startedAt: Int64 = 0
+  var restartDelay: Int64 = Restarts.firstDelay
+  var restartAt: Int64?
   /// Somebody has asked for the end: no restart.
-  private var isStoppedByHand = false
-  private var isStopping = false
-  private var killAt: Int64?
-  private var oomKillsBefore: UInt64 = 0
+  var isStoppedByHand = false
+  var isStopping = false
+  var killAt: Int64?
+  var oomKillsBefore: UInt64 = 0
 
   init(_ supervision: Supervision, _ context: VerbContext) {
     self.supervision = supervision
@@ -69,8 +69,6 @@ final class Supervisor {
     if let null = try? openat2(workingDirectory, "/dev/null", flags: O_RDWR) {
       for number in CInt(0)...2 { dup2(null.number, number) }
     }
-    trimHeaps()
-    dropProgramPages()
     do { try loop() } catch { finish(code: 255, oom: false, error: "\(error)") }
   }
 
@@ -80,7 +78,7 @@ final class Supervisor {
 
   // MARK: Start
 
-  private func prepare() throws {
+  func prepare() throws {
     try keepOnlyOwnDescriptors()
     try attempt("begin a session") { () throws(Errno) in
       try Errno.check(setsid())
@@ -114,7 +112,7 @@ final class Supervisor {
   }
 
   /// What else the caller had open would live as long as the container.
-  private func keepOnlyOwnDescriptors() throws {
+  func keepOnlyOwnDescriptors() throws {
     let own =
       ([supervision.readyDescriptor, supervision.attachDescriptor].compactMap { $0 }
       + (supervision.heldDescriptors ?? []))
@@ -130,7 +128,7 @@ final class Supervisor {
     }
   }
 
-  private func start() throws {
+  func start() throws {
     guard let bundle else { return }
     let usesTerminal = bundle.config.process?.terminal == true
     let streams = try Streams(terminal: usesTerminal, hasInput: supervision.stdin != .none)
@@ -169,217 +167,15 @@ final class Supervisor {
     }
   }
 
-  private func save() throws {
+  func save() throws {
     let text = try JSONText.encode(state)
     let file = FilePath(supervision.directory).appending("state.json")
     try attempt("write \(file)") { () throws(Errno) in try writeFileAtomically(file, text, mode: 0o600) }
   }
 
-  // MARK: The loop
-
-  private func loop() throws -> Never {
-    let signals = try attempt("take signals") { () throws(Errno) in try SignalDescriptor([SIGTERM, SIGINT, SIGHUP]) }
-    while true {
-      var waiting: [pollfd] = []
-      func wait(_ number: CInt?, _ events: Int32) {
-        waiting.append(pollfd(fd: number ?? -1, events: Int16(events), revents: 0))
-      }
-      wait(signals.number, POLLIN)
-      wait(listener?.number, POLLIN)
-      wait(process?.number, POLLIN)
-      // Nothing is read that a patient client cannot take: the program waits, as it would for a pipe.
-      let reads = !clients.contains(where: \.isFull)
-      wait(reads ? streams?.output?.number : nil, POLLIN)
-      wait(reads ? streams?.errorOutput?.number : nil, POLLIN)
-      wait(streams?.terminal?.number, (reads ? POLLIN : 0) | (inputBuffer.isEmpty ? 0 : POLLOUT))
-      wait(inputBuffer.isEmpty ? nil : streams?.input?.number, POLLOUT)
-      let attached = clients
-      for client in attached {
-        // One that stalls is left out as a whole: its hanging up would be reported again and again.
-        let events = (stalls(client) ? 0 : POLLIN) | (client.hasOutput ? POLLOUT : 0)
-        wait(events == 0 ? nil : client.socket.number, events)
-      }
-      let working = jobs
-      for job in working {
-        wait(job.process.number, POLLIN)
-        wait(job.output?.number, POLLIN)
-      }
-      _ = try attempt("wait") { () throws(Errno) in
-        try Errno.retrying { poll(&waiting, nfds_t(waiting.count), milliseconds()) }
-      }
-      func isReady(_ index: Int) -> Bool { waiting[index].fd >= 0 && waiting[index].revents != 0 }
-
-      while signals.next() != nil { stop(seconds: nil) }
-      if isReady(1) { accept() }
-      if isReady(3) { readOutput() }
-      if isReady(4) { readErrorOutput() }
-      if isReady(5) {
-        readTerminal()
-        writeInput()
-      }
-      if isReady(6) { writeInput() }
-      for (index, client) in attached.enumerated() where isReady(7 + index) {
-        client.flush()
-        // What the program does not read stays in the client's socket, and the client waits.
-        while !stalls(client), let request = client.receive() { answer(request, client) }
-      }
-      removeGoneClients()
-      for (index, job) in working.enumerated() {
-        let place = 7 + attached.count + 2 * index
-        if isReady(place + 1) { job.readOutput() }
-        if isReady(place) { jobEnded(job) }
-      }
-      checkTime()
-      if isReady(2), waiting[2].fd == process?.number { processEnded() }
-    }
-  }
-
-  /// Until the next thing that has a time.
-  private func milliseconds() -> CInt {
-    var next = [restartAt, killAt].compactMap { $0 } + jobs.map(\.deadline)
-    // While it stops, and between two runs, nothing is asked: a time that has passed must not keep the loop turning.
-    if asksProbes, let probe = probes.next { next.append(probe) }
-    guard let first = next.min() else { return -1 }
-    let rest = first - Timestamp.monotonic()
-    return rest <= 0 ? 0 : CInt(min(rest / 1_000_000 + 1, 3_600_000))
-  }
-
-  private var asksProbes: Bool { process != nil && !isStopping }
-
-  private func checkTime() {
-    let now = Timestamp.monotonic()
-    if let killAt, killAt <= now {
-      self.killAt = nil
-      killContainer()
-    }
-    for job in jobs where job.deadline <= now { job.timeOut() }
-    if let restartAt, restartAt <= now {
-      self.restartAt = nil
-      startAgain()
-    }
-    guard asksProbes else { return }
-    let due = probes.due(now)
-    guard !due.isEmpty else { return }
-    // A process that begins in a frozen cgroup would never say that it runs.
-    guard container?.cgroup?.isFrozen != true else { return probes.postpone(due, until: now + 1_000_000_000) }
-    for index in due {
-      let probe = probes.all[index].probe
-      run(probe.action, as: .probe(index), timeout: probe.timeout)
-    }
-  }
-
-  // MARK: Clients
-
-  private func accept() {
-    guard let listener, let socket = try? LocalSockets.accept(listener.number, nonBlocking: true) else { return }
-    clients.append(Client(OpenFile(socket), isPatient: false))
-  }
-
-  private func answer(_ request: Client.Request, _ client: Client) {
-    switch request {
-    case .hello(let stdin, let stdout, let stderr):
-      client.takesStdin = stdin
-      client.takesStdout = stdout
-      client.takesStderr = stderr
-    case .stdin(let bytes):
-      guard client.takesStdin, supervision.stdin != .none, !closesInput else { return }
-      inputBuffer += bytes
-      writeInput()
-    case .closeStdin: if client.takesStdin { inputEnded() }
-    case .resize(let rows, let columns):
-      if let terminal = streams?.terminal { try? Terminals.setSize(terminal.number, rows: rows, columns: columns) }
-    case .stop(let seconds, let signal): stop(seconds: seconds, signal: signal)
-    case .cleansUp: client.cleansUp = true
-    case .rotateLog: log?.reopen()
-    case .kill(let number): signal(number)
-    }
-  }
-
-  private func stalls(_ client: Client) -> Bool { client.takesStdin && inputBuffer.count > 64 << 10 }
-
-  private func removeGoneClients() {
-    for client in clients where client.isGone && client.takesStdin { inputEnded() }
-    clients.removeAll(where: \.isGone)
-  }
-
-  private func inputEnded() {
-    // A terminal has no end of its own; `open` waits for the next client.
-    guard supervision.stdin == .once, streams?.terminal == nil else { return }
-    closesInput = true
-    writeInput()
-  }
-
-  // MARK: Bytes
-
-  private func writeInput() {
-    guard let target = streams?.input ?? streams?.terminal else {
-      inputBuffer = []
-      return
-    }
-    while !inputBuffer.isEmpty {
-      let count = write(target.number, inputBuffer, inputBuffer.count)
-      if count < 0 {
-        if errno == EINTR { continue }
-        if errno != EAGAIN {
-          // The program has closed its end.
-          inputBuffer = []
-          if streams?.terminal == nil { streams?.input = nil }
-        }
-        return
-      }
-      inputBuffer.removeFirst(count)
-    }
-    if closesInput { streams?.input = nil }
-  }
-
-  private func readOutput() {
-    guard let streams, let file = streams.output else { return }
-    if !read(file, .stdout, .stdout) { streams.output = nil }
-  }
-
-  private func readErrorOutput() {
-    guard let streams, let file = streams.errorOutput else { return }
-    if !read(file, .stderr, .stderr) { streams.errorOutput = nil }
-  }
-
-  private func readTerminal() {
-    guard let streams, let file = streams.terminal else { return }
-    if !read(file, .stdout, .stdout) { streams.terminal = nil }
-  }
-
-  /// One piece; false at the end.
-  private func read(_ file: OpenFile, _ kind: Client.Kind, _ stream: LogFile.Stream) -> Bool {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Client.largest) { buffer in
-      let count = Glibc.read(file.number, buffer.baseAddress, buffer.count)
-      if count < 0 { return errno == EAGAIN || errno == EINTR }
-      guard count > 0 else { return false }
-      let bytes = Array(buffer[..<count])
-      log?.write(bytes[...], stream)
-      for client in clients where kind == .stdout ? client.takesStdout : client.takesStderr { client.send(kind, bytes) }
-      return true
-    }
-  }
-
-  /// What is left in the pipes of a program that has ended.
-  private func drain() {
-    guard let streams else { return }
-    for (file, kind, stream) in [
-      (streams.output, Client.Kind.stdout, LogFile.Stream.stdout), (streams.errorOutput, .stderr, .stderr),
-      (streams.terminal, .stdout, .stdout),
-    ] {
-      guard let file else { continue }
-      var available: CInt = 0
-      repeat {
-        available = 0
-        _ = ioctl(file.number, UInt(FIONREAD), &available)
-      } while available > 0 && read(file, kind, stream)
-    }
-    log?.finish()
-  }
-
   // MARK: Ends
 
-  private func signal(_ number: CInt) {
+  func signal(_ number: CInt) {
     if number == SIGKILL || number == supervision.stop.signal { isStoppedByHand = true }
     if process == nil, isStoppedByHand { finish(code: state.exitCode ?? 0, oom: state.oomKilled) }
     if number == SIGKILL { return killContainer() }
@@ -387,7 +183,7 @@ final class Supervisor {
   }
 
   /// Everything in the container: its first process takes the others of its PID namespace along.
-  private func killContainer() {
+  func killContainer() {
     if let process { try? sendSignal(process.number, SIGKILL) }
     if bundle?.makes(.pid) != true { try? container?.cgroup?.kill() }
   }
@@ -395,14 +191,14 @@ final class Supervisor {
   /// - Parameters:
   ///   - seconds: nil: the container's own; -1: for ever.
   ///   - signal: nil: the container's own.
-  private func stop(seconds: Int?, signal: CInt? = nil) {
+  func stop(seconds: Int?, signal: CInt? = nil) {
     isStoppedByHand = true
     guard process != nil else { finish(code: state.exitCode ?? 0, oom: state.oomKilled) }
     if let signal { supervision.stop.signal = signal }
     terminate(seconds: seconds ?? supervision.stop.timeout)
   }
 
-  private func terminate(seconds: Int) {
+  func terminate(seconds: Int) {
     let deadline = seconds < 0 ? nil : Timestamp.monotonic() + Int64(seconds) * 1_000_000_000
     if isStopping {
       // The shorter time holds.
@@ -418,7 +214,7 @@ final class Supervisor {
     }
   }
 
-  private func processEnded() {
+  func processEnded() {
     // All of its PID namespace is dead: what it wrote is in the pipes.
     drain()
     let status = (try? waitForProcess(pid)) ?? .signaled(SIGKILL)
@@ -449,7 +245,7 @@ final class Supervisor {
     try? save()
   }
 
-  private func startAgain() {
+  func startAgain() {
     do {
       try start()
       try save()
@@ -461,13 +257,13 @@ final class Supervisor {
     for client in clients { client.send(.started, withUnsafeBytes(of: number.bigEndian) { Array($0) }) }
   }
 
-  private func removeContainer() {
+  func removeContainer() {
     if let container { do { try context.remove(container) } catch { state.error = "\(error)" } }
     container = nil
   }
 
   /// The last of it: never returns.
-  private func finish(code: Int32, oom: Bool, error: String? = nil) -> Never {
+  func finish(code: Int32, oom: Bool, error: String? = nil) -> Never {
     if process != nil {
       killContainer()
       drain()
@@ -497,7 +293,7 @@ final class Supervisor {
     _exit(1)
   }
 
-  private func tellClients(code: Int32, oom: Bool) {
+  func tellClients(code: Int32, oom: Bool) {
     for client in clients { client.send(.exit, Array("{\"exitCode\":\(code),\"oomKilled\":\(oom)}".utf8)) }
     // One that waits for its terminal is waited for; the others have had their time.
     let end = Timestamp.monotonic() + 5_000_000_000
@@ -511,61 +307,6 @@ final class Supervisor {
     // A client may have said in its last words that it cleans up.
     for client in clients {
       while let request = client.receive() { if case .cleansUp = request { client.cleansUp = true } }
-    }
-  }
-
-  // MARK: Probes and hooks
-
-  private func run(_ action: ProbeAction, as purpose: Job.Purpose, timeout: Int64) {
-    guard let bundle, let container else { return }
-    do {
-      jobs.append(try Job(action, purpose, timeout: timeout, bundle: bundle, container: container, context: context))
-    } catch {
-      result(
-        of: purpose, Job.Outcome(code: -1, output: Array("\(error)".utf8), started: Timestamp.now(), timedOut: false))
-    }
-  }
-
-  private func jobEnded(_ job: Job) {
-    jobs.removeAll { $0 === job }
-    result(of: job.purpose, job.end())
-  }
-
-  private func result(of purpose: Job.Purpose, _ outcome: Job.Outcome) {
-    switch purpose {
-    case .postStart:
-      guard outcome.code != 0 else { return }
-      state.error = "the postStart hook failed: \(String(decoding: outcome.output.prefix(1024), as: UTF8.self))"
-      terminate(seconds: supervision.stop.timeout)
-    case .preStop: if let process { try? sendSignal(process.number, supervision.stop.signal) }
-    case .probe(let index):
-      guard process != nil else { return }
-      let change = probes.take(outcome, of: index, now: Timestamp.monotonic(), &state)
-      if change.isWorthSaving { try? save() }
-      if change.endsContainer {
-        state.error = "the \(probes.all[index].probe.kind.rawValue) probe failed"
-        terminate(seconds: supervision.stop.timeout)
-      }
-    }
-  }
-}
-
-/// When a container is started again. (docker's restart policies)
-enum Restarts {
-  static let firstDelay: Int64 = 100_000_000
-  static let longestDelay: Int64 = 60_000_000_000
-  /// After so long a run the delay begins anew.
-  static let steady: Int64 = 10_000_000_000
-
-  /// The delay after this one.
-  static func next(_ delay: Int64) -> Int64 { min(delay * 2, longestDelay) }
-
-  static func isDue(_ policy: RestartPolicy, code: Int32, count: Int) -> Bool {
-    switch policy.policy {
-    case .no: false
-    case .always, .unlessStopped: true
-    case .onFailure:
-      code != 0 && ((policy.maximumRetries ?? 0) == 0 || count < (policy.maximumRetries ?? 0))
     }
   }
 }
