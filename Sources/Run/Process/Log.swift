@@ -36,7 +36,20 @@ struct Log {
     try? writeAll(file.number, Array(line.utf8))
   }
 
-  static func print(_ message: String) { try? writeAll(2, Array("\(message)\n".utf8)) }
+  static func print(_ message: String) { try? writeAll(2, Array("\(printable(message))\n".utf8)) }
+
+  /// Names come from images and other people's files: what a terminal would take for an order is shown, not sent.
+  static func printable(_ text: String) -> String {
+    func isPlain(_ scalar: Unicode.Scalar) -> Bool {
+      scalar.value >= 0x20 && !(0x7f...0x9f).contains(scalar.value) || scalar == "\n" || scalar == "\t"
+    }
+    if text.unicodeScalars.allSatisfy(isPlain) { return text }
+    var result = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      if isPlain(scalar) { result.append(scalar) } else { result += scalar.escaped(asASCII: true).unicodeScalars }
+    }
+    return String(result)
+  }
 
   /// As a JSON string.
   static func quoted(_ text: String) -> String {

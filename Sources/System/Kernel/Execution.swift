@@ -53,6 +53,16 @@ public enum Execution {
     try Errno.check(kernel_close_range(UInt32(first), UInt32(last), 0))
   }
 
+  /// Closes every descriptor from `first` on but those in `kept`.
+  public static func close(from first: CInt, keeping kept: [CInt]) throws(Errno) {
+    var next = first
+    for number in kept.sorted() where number >= next {
+      try close(from: next, through: number - 1)
+      next = number + 1
+    }
+    try close(from: next)
+  }
+
   /// The working directory as the kernel says it: `(unreachable)/…` where it is outside of this process's root.
   public static func workingDirectoryPath() throws(Errno) -> String {
     var buffer = [CChar](repeating: 0, count: 4096)

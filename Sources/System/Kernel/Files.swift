@@ -38,13 +38,16 @@ public func openat2(
 ) throws(Errno) -> OwnedDescriptor {
   // The kernel refuses a mode on a call that creates nothing.
   let creates = flags & O_CREAT != 0 || flags & __O_TMPFILE != 0
+  var attempts = 0
   while true {
     let number = kernel_openat2(
       directory, path, UInt64(UInt32(bitPattern: flags | O_CLOEXEC)), creates ? UInt64(mode) : 0, resolve.rawValue)
     if number >= 0 { return OwnedDescriptor(number) }
     let error = Errno.current
-    // EAGAIN: a rename raced with the walk; the kernel asks for another try.
-    guard error == .interrupted || error == .resourceTemporarilyUnavailable else { throw error }
+    // EAGAIN: a rename raced with the walk; the kernel asks for another try. It is also what a file under somebody's
+    // lease gives, as long as its holder likes.
+    attempts += 1
+    guard error == .interrupted || error == .resourceTemporarilyUnavailable && attempts < 1000 else { throw error }
   }
 }
 

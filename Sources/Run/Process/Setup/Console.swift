@@ -14,7 +14,14 @@ struct Console {
   init(terminals: CInt) throws {
     let multiplexer = try attempt("open ptmx of the container's /dev/pts") { () throws(Errno) in
       guard try Mounts.fileSystemType(terminals) == Mounts.devptsFileSystem else { throw Errno(rawValue: ENOTTY) }
-      return try openat2(terminals, "ptmx", flags: O_RDWR | O_NOCTTY | O_NOFOLLOW)
+      // What the container has mounted over it is another instance's, or no terminal at all. (CVE-2025-52565)
+      let file = try openat2(
+        terminals, "ptmx", flags: O_RDWR | O_NOCTTY, resolve: [.beneath, .noSymlinks, .noCrossDevice])
+      let found = try status(of: file.number)
+      guard found.isCharacterDevice, found.st_rdev == deviceNumber(major: 5, minor: 2) else {
+        throw Errno(rawValue: ENOTTY)
+      }
+      return file
     }
     slave = OpenFile(
       try attempt("open a terminal of the container's /dev/pts") { () throws(Errno) in
@@ -37,13 +44,18 @@ struct Console {
       try tree.openMaking("/dev", .directory)
     }
     try attempt("mount the terminal on /dev/console", .mount) { () throws(Errno) in
-      let file = openat(
-        directory.number, "console", O_CREAT | O_WRONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0o600)
-      if file >= 0 { close(file) }
-      let target = try openat2(directory.number, "console", flags: pathOnly | O_NOFOLLOW)
+      let target = try Self.place(directory.number, "console")
       let source = try Mounts.copy(slave.number, recursive: false)
       try Mounts.attach(source.number, to: target.number)
     }
+  }
+
+  /// A place for a device, made where it is missing. What an image has there is not opened, a driver would notice it;
+  /// a link goes. (CVE-2025-52565)
+  static func place(_ directory: CInt, _ name: String) throws(Errno) -> OwnedDescriptor {
+    if readLink(directory, name) != nil { try Errno.check(unlinkat(directory, name, 0)) }
+    if mknodat(directory, name, S_IFREG | 0o600, 0) != 0, Errno.current != .fileExists { throw Errno.current }
+    return try openat2(directory, name, flags: pathOnly, resolve: [.beneath, .noSymlinks])
   }
 
   /// Makes it standard input, output and error of this process, which leads a session.

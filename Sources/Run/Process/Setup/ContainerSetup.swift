@@ -36,7 +36,7 @@ struct ContainerSetup {
     let tree = RootTree(root: try attachRoot())
     var mounts = MountSetup(bundle, tree, preparation.trees, request.cgroups, own: request.cgroup)
     try mounts.run()
-    if !mounts.bindsDevices { try DeviceSetup(bundle: bundle, tree: tree).run() }
+    if try !mounts.bindsDevices() { try DeviceSetup(bundle: bundle, tree: tree).run() }
     if bundle.config.hooks?.prestart?.isEmpty == false || bundle.config.hooks?.createRuntime?.isEmpty == false {
       try channel.send(.hooks)
       try channel.waitToProceed()
@@ -52,7 +52,8 @@ struct ContainerSetup {
     try mounts.close()
     try enterRoot(tree)
     try setNames()
-    return try becomeProcess(console)
+    // What these own is closed by number in becomeProcess: none of them may go, and close it again, after that.
+    return try withExtendedLifetime((request, preparation, tree, mounts, console)) { try becomeProcess(console) }
   }
 
   // MARK: Namespaces
@@ -157,14 +158,11 @@ struct ContainerSetup {
   private func writeKernelSettings() throws {
     let sysctls = linux.sysctl ?? [:]
     guard !sysctls.isEmpty else { return }
-    let proc = try attempt("mount a proc file system for sysctls") { () throws(Errno) in
-      let context = try Mounts.begin("proc")
-      return try Mounts.finish(context.number, [.noSetID, .noDevices, .noExecute])
-    }
+    let proc = try ProcFS.own(onlyProcesses: false)
     for (key, value) in sysctls.sorted(by: { $0.key < $1.key }) {
       let path = "sys/" + (key.contains("/") ? key : String(key.map { $0 == "." ? "/" : $0 }))
       try attempt("set the sysctl \(key) to \"\(value)\"") { () throws(Errno) in
-        let file = try openat2(proc.number, path, flags: O_WRONLY, resolve: [.beneath, .noSymlinks, .noCrossDevice])
+        let file = try proc.open(path, flags: O_WRONLY)
         try writeAll(file.number, Array(value.utf8))
       }
     }
@@ -209,6 +207,7 @@ struct ContainerSetup {
     var setup = ProcessSetup(
       process: process, seccomp: preparation.seccomp, ownProgram: preparation.ownProgram, usesInit: bundle.usesInit,
       preserved: request.preserved, diesWithParent: request.diesWithParent)
+    try setup.closeOthers(keeping: [channel.file.number] + (request.startSocket.map { [$0.number] } ?? []))
     // Hooks of the container's side run as its root, before the rights go.
     if request.startSocket == nil {
       try Hooks.run(

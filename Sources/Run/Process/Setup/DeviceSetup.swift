@@ -95,12 +95,9 @@ struct DeviceSetup {
     try attempt("bind the host's \(device.path)", .mount) { () throws(Errno) in
       let source = try Mounts.copy(workingDirectory, device.path, recursive: false)
       let found = try status(of: source.number)
-      guard found.st_rdev == number, found.isCharacterDevice || device.type == "b" else {
-        throw Errno(rawValue: ENODEV)
-      }
-      let file = openat(directory, name, O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0o644)
-      if file >= 0 { close(file) }
-      let target = try openat2(directory, name, flags: pathOnly | O_NOFOLLOW)
+      let type = device.type == "b" ? S_IFBLK : S_IFCHR
+      guard found.st_rdev == number, found.st_mode & S_IFMT == type else { throw Errno(rawValue: ENODEV) }
+      let target = try Console.place(directory, name)
       try Mounts.attach(source.number, to: target.number)
     }
   }

@@ -39,6 +39,10 @@ struct ExecLaunch {
     let ownProgram = try OwnProgram.open()
     let seccomp = try SeccompProgram.make(request.bundle, request.process, cache: request.seccompCache)
     let cgroup = try request.container.cgroup.map { OpenFile(try $0.open()) }
+    guard cgroup != nil || request.container.saved.cgroup == nil else {
+      throw RuntimeError.resources(
+        "the cgroup tree of container \(request.container.id) cannot be found: a process in it would have no limits")
+    }
     let (ours, theirs) = try SetupChannel.pair()
     let outcome = try attempt("make a process for the container") { () throws(Errno) in
       try Cloning.clone(cgroup: cgroup?.number)
@@ -138,7 +142,7 @@ private struct ExecSetup {
     var console: Console?
     if request.process.terminal == true {
       let terminals = try attempt("open the container's /dev/pts") { () throws(Errno) in
-        try openat2(workingDirectory, "/dev/pts", flags: O_RDONLY | O_DIRECTORY)
+        try openat2(workingDirectory, "/dev/pts", flags: O_RDONLY | O_DIRECTORY, resolve: .noMagicLinks)
       }
       let made = try Console(terminals: terminals.number)
       try made.setSize(request.process.consoleSize)
@@ -159,7 +163,11 @@ private struct ExecSetup {
     var setup = ProcessSetup(
       process: request.process, seccomp: seccomp, ownProgram: ownProgram, usesInit: false, preserved: request.preserved,
       diesWithParent: request.diesWithParent)
-    let program = try setup.run(channel)
-    return try setup.execute(program, channel)
+    // What these own is closed by number: none of them may go, and close it again, after that.
+    return try withExtendedLifetime((request, target, console)) {
+      try setup.closeOthers(keeping: [channel.file.number])
+      let program = try setup.run(channel)
+      return try setup.execute(program, channel)
+    }
   }
 }

@@ -31,8 +31,9 @@ enum IDMapping {
   }
 
   private static func write(_ text: String, _ file: String, of pid: pid_t) throws {
+    let proc = try ProcFS.mounted()
     try attempt("write \"\(text.filter { $0 != "\n" })\" to /proc/\(pid)/\(file)", .user) { () throws(Errno) in
-      let file = try openat2(workingDirectory, "/proc/\(pid)/\(file)", flags: O_WRONLY)
+      let file = try proc.open("\(pid)/\(file)", flags: O_WRONLY)
       try writeAll(file.number, Array(text.utf8))
     }
   }

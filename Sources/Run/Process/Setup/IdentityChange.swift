@@ -9,8 +9,10 @@ enum IdentityChange {
   static func becomeRootOfNamespace() throws {
     try attempt("become root of the user namespace", .user) { () throws(Errno) in
       // Where setgroups is switched off, the groups that came along stay.
-      _ = setgroups(0, nil)
-      try Privileges.become(user: 0, group: 0, groups: nil)
+      do throws(Errno) { try Privileges.become(user: 0, group: 0, groups: []) } catch {
+        guard error == .notPermitted else { throw error }
+        try Privileges.become(user: 0, group: 0, groups: nil)
+      }
     }
     try attempt("hide this process from the others") { () throws(Errno) in try Privileges.setDumpable(false) }
   }
@@ -31,6 +33,7 @@ enum IdentityChange {
     for number in CInt(0)...2 {
       // So that the program can open /dev/stdout again. Only pipes and sockets: a terminal or a file is somebody
       // else's.
+      // A stream that the caller had closed is none to give away.
       guard let status = try? status(of: number), [S_IFIFO, S_IFSOCK].contains(status.st_mode & S_IFMT),
         status.st_uid != user.uid
       else {
@@ -54,28 +57,21 @@ enum SecurityLabels {
     let label = process.selinuxLabel.flatMap { $0.isEmpty ? nil : $0 }
     guard profile != nil || label != nil else { return }
     // Not through the container's /proc. (CVE-2019-16884, CVE-2025-52881)
-    let proc = try attempt("mount a proc file system for labels") { () throws(Errno) in
-      let context = try Mounts.begin("proc")
-      return try Mounts.finish(context.number, [.noSetID, .noDevices, .noExecute])
-    }
-    let own = "\(getpid())/attr"
+    let proc = try ProcFS.own(onlyProcesses: true)
     if let profile {
       try attempt("set the AppArmor profile \(profile)") { () throws(Errno) in
-        let file: CInt
-        if let found = try? openat2(
-          proc.number, "\(own)/apparmor/exec", flags: O_WRONLY, resolve: [.beneath, .noSymlinks]
-        ).release() {
-          file = found
-        } else {
-          file = try openat2(proc.number, "\(own)/exec", flags: O_WRONLY, resolve: [.beneath, .noSymlinks]).release()
+        let file: OwnedDescriptor
+        do throws(Errno) { file = try proc.openSelf("attr/apparmor/exec", flags: O_WRONLY) } catch {
+          // Before Linux 5.8 the modules share one file.
+          guard error == .noSuchFileOrDirectory else { throw error }
+          file = try proc.openSelf("attr/exec", flags: O_WRONLY)
         }
-        defer { close(file) }
-        try writeAll(file, Array("exec \(profile)".utf8))
+        try writeAll(file.number, Array("exec \(profile)".utf8))
       }
     }
     if let label {
       try attempt("set the SELinux label \(label)") { () throws(Errno) in
-        let file = try openat2(proc.number, "\(own)/exec", flags: O_WRONLY, resolve: [.beneath, .noSymlinks])
+        let file = try proc.openSelf("attr/exec", flags: O_WRONLY)
         try writeAll(file.number, Array(label.utf8))
       }
     }

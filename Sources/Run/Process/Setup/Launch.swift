@@ -85,8 +85,9 @@ struct Launch {
       text += "\(clock) \(offset.secs ?? 0) \(offset.nanosecs ?? 0)\n"
     }
     guard !text.isEmpty else { return }
+    let proc = try ProcFS.mounted()
     try attempt("set the offsets of the time namespace") { () throws(Errno) in
-      let file = try openat2(workingDirectory, "/proc/self/timens_offsets", flags: O_WRONLY)
+      let file = try proc.openSelf("timens_offsets", flags: O_WRONLY)
       try writeAll(file.number, Array(text.utf8))
     }
   }

@@ -16,8 +16,8 @@ struct MountSetup {
   private var closedLater: [OpenFile] = []
   /// The devpts instance, for the console.
   private(set) var terminals: OpenFile?
-  /// /dev comes from the host: nothing is made in it.
-  private(set) var bindsDevices = false
+  /// Directories that were bound: what the host has, or others as well.
+  private var bound: [stat] = []
 
   init(_ bundle: Bundle, _ tree: RootTree, _ trees: [Int: OpenFile], _ cgroups: CgroupTree?, own: Cgroup?) {
     self.bundle = bundle
@@ -31,6 +31,20 @@ struct MountSetup {
     for (index, mount) in (bundle.config.mounts ?? []).enumerated() { try add(mount, index) }
   }
 
+  /// Whether /dev, whatever way it came there, is a directory that was bound: nothing is made or replaced in it, it
+  /// would be the host's. (CVE-2026-41579)
+  func bindsDevices() throws -> Bool {
+    guard !bound.isEmpty else { return false }
+    do throws(Errno) {
+      let directory = try tree.open("/dev")
+      let found = try status(of: directory.number)
+      return bound.contains { $0.st_dev == found.st_dev && $0.st_ino == found.st_ino }
+    } catch {
+      if error == .noSuchFileOrDirectory { return false }
+      throw RuntimeError.call(doing: "look at /dev in the container", error, .mount)
+    }
+  }
+
   /// After the devices were made.
   func close() throws {
     for mount in closedLater {
@@ -40,13 +54,12 @@ struct MountSetup {
 
   private mutating func add(_ mount: ContainerMount, _ index: Int) throws {
     var options = try MountOptions(mount.options ?? [])
-    let isDevices = mount.destination == "/dev" || mount.destination == "/dev/"
+    let isDevices = FilePath(mount.destination).lexicallyNormalized().string == "/dev"
     if options.remount {
       try remount(mount, options)
       return
     }
     if options.bind != nil {
-      if isDevices { bindsDevices = true }
       let source: OpenFile
       if let prepared = trees[index] {
         source = prepared
@@ -125,23 +138,28 @@ struct MountSetup {
       var plain = options
       plain.data = []
       plain.flags = []
-      if let made = try? make("cgroup2", mount, plain) { return made }
+      do { return try make("cgroup2", mount, plain) } catch RuntimeError.call(_, .notPermitted, _) {}
     }
     // Mounting it anew in the first cgroup namespace would change the options of the host's mount.
-    let path = (bundle.namespace(.cgroup) == nil ? nil : own?.path) ?? cgroups.mount
+    let container = bundle.namespace(.cgroup) == nil ? nil : own?.path
+    let path = container ?? cgroups.mount
+    var attributes = options.set
+    // The host's groups, which the user outside may be allowed to write to, are not this root's. (CVE-2023-25809)
+    if container == nil, bundle.hasUserNamespace || bundle.namespace(.cgroup) != nil { attributes.insert(.readOnly) }
     return try attempt("bind \(path) on \(mount.destination)", .mount) { () throws(Errno) in
       let tree = try Mounts.copy(workingDirectory, path.string, recursive: false)
-      try Mounts.change(tree.number, set: options.set)
+      try Mounts.change(tree.number, set: attributes)
       return tree
     }
   }
 
-  private func attach(_ source: OpenFile, _ mount: ContainerMount, _ options: MountOptions, isBind: Bool) throws {
+  private mutating func attach(_ source: OpenFile, _ mount: ContainerMount, _ options: MountOptions, isBind: Bool) throws {
     let path = mount.destination
     if isBind { try change(source, options, path) }
     let sourceStatus = try attempt("look at the source of \(path)", .mount) { () throws(Errno) in
       try status(of: source.number)
     }
+    if isBind, sourceStatus.isDirectory { bound.append(sourceStatus) }
     // /proc and /sys as links in an image would put the real ones elsewhere. (CVE-2019-19921)
     let ordinary = mount.type == "proc" || mount.type == "sysfs"
     let target = try attempt("make the mount point \(path)", .mount) { () throws(Errno) in
@@ -157,7 +175,7 @@ struct MountSetup {
             "cannot mount a \(sourceStatus.isDirectory ? "directory on the file" : "file on the directory") \(path): "
             + "are you trying to mount a directory onto a file (or vice-versa)?"))
     }
-    try checkProc(target.number, path, source)
+    try checkProc(target.number, path, source.number)
     try attempt("mount on \(path)", .mount) { () throws(Errno) in try Mounts.attach(source.number, to: target.number) }
     try propagate(source, options, path)
   }
@@ -184,23 +202,38 @@ struct MountSetup {
 
   /// Nothing but a proc file system is mounted on /proc, and inside of it only what a container may see faked: a file
   /// that the runtime or the kernel's checks rely on must be the kernel's. (CVE-2019-16884, CVE-2023-27561)
-  private func checkProc(_ target: CInt, _ path: String, _ source: OpenFile) throws {
-    let normal = FilePath(path).lexicallyNormalized().string
-    if normal == "/proc" {
-      guard (try? Mounts.fileSystemType(source.number)) == Mounts.procFileSystem else {
+  private func checkProc(_ target: CInt, _ path: String, _ source: CInt) throws {
+    let covers = FilePath(path).lexicallyNormalized().string == "/proc"
+    let (isProc, isRoot) = try attempt("look at the file system of \(path)", .mount) { () throws(Errno) in
+      let isProc = try Mounts.fileSystemType(target) == Mounts.procFileSystem
+      return (isProc, covers || isProc ? try ProcFS.isRoot(target) : false)
+    }
+    // By whatever links the path leads there.
+    if covers || isRoot {
+      guard try attempt("look at the source of \(path)", .mount, { () throws(Errno) in try ProcFS.isRoot(source) })
+      else {
         throw RuntimeError.start(
           StartFailure(kind: .mount, message: "\(path) cannot be covered by anything but the file system proc"))
       }
       return
     }
-    let targetType = try attempt("look at the file system of \(path)", .mount) { () throws(Errno) in
-      try Mounts.fileSystemType(target)
-    }
-    guard targetType == Mounts.procFileSystem else { return }
-    let place = RootTree.path(of: target)
+    guard isProc else { return }
+    let place = try place(target)
     guard place.hasPrefix("/proc/"), !Self.coverable.contains(String(place.dropFirst(6))) else { return }
     throw RuntimeError.start(
       StartFailure(kind: .mount, message: "\(path) is inside /proc, where nothing may be mounted"))
+  }
+
+  /// Where a descriptor is, from the container's root on.
+  private func place(_ descriptor: CInt) throws -> String {
+    let root = RootTree.path(of: tree.root.number)
+    let place = RootTree.path(of: descriptor)
+    let prefix = root == "/" ? "" : root
+    guard !root.isEmpty, place.hasPrefix(prefix + "/") else {
+      throw RuntimeError.start(
+        StartFailure(kind: .mount, message: "cannot find out where in the container's root \(place) is"))
+    }
+    return String(place.dropFirst(prefix.count))
   }
 
   /// As runc and lxcfs agree.
@@ -221,7 +254,11 @@ struct MountSetup {
   }
 
   private func copyUp(_ path: String, _ target: CInt) throws {
-    guard let source = try? tree.open(path, flags: O_RDONLY | O_DIRECTORY) else { return }
+    let source: OpenFile
+    do throws(Errno) { source = OpenFile(try tree.open(path, flags: O_RDONLY | O_DIRECTORY)) } catch {
+      if error == .noSuchFileOrDirectory { return }
+      throw RuntimeError.call(doing: "open \(path) in the image", error, .mount)
+    }
     // A detached mount's descriptor is a place only.
     let directory = try attempt("open the new \(path)", .mount) { () throws(Errno) in
       try openat2(target, ".", flags: O_RDONLY | O_DIRECTORY)

@@ -31,6 +31,17 @@ struct ProcessSetup {
     environment = process.env ?? []
   }
 
+  /// Closes what the process was born with, before anything that the container has a say in is looked up: a working
+  /// directory, a program or a file of users below /proc/self/fd/N would lead through a directory of the host's, and
+  /// close-on-exec comes too late, after execve has walked the path. (CVE-2024-21626)
+  ///
+  /// - Parameter kept: what is needed until execve, beside the program's own.
+  func closeOthers(keeping kept: [CInt]) throws {
+    try attempt("close what the program must not have") { () throws(Errno) in
+      try Execution.close(from: 3 + preserved, keeping: kept + [ownProgram.number])
+    }
+  }
+
   /// Before the rights go: limits, scheduling, user and capabilities, directory.
   ///
   /// - Returns: the program's file.
@@ -59,7 +70,7 @@ struct ProcessSetup {
   /// The last steps. Returns only by failing.
   func execute(_ program: String, _ channel: SetupChannel) throws -> RuntimeError {
     umask(mode_t(process.user.umask ?? 0o022))
-    // Whatever was opened by mistake, or inherited by whoever started the runtime, ends here. (CVE-2024-21626)
+    // What was kept until here, the runtime's own program included, ends here. (CVE-2019-5736, CVE-2024-21626)
     try attempt("close what the program must not have") { () throws(Errno) in
       try Execution.closeOnExecute(from: 3 + preserved)
       for number in 3..<(3 + preserved) { try Errno.check(fcntl(number, F_SETFD, 0)) }
@@ -189,12 +200,12 @@ struct ProcessSetup {
       try Privileges.limitBoundingSet(to: plan.bounding)
       try Privileges.keepCapabilitiesOverUserChange(true)
     }
-    // An unprivileged user's namespace has setgroups switched off; then there is nothing to set.
     let groups = user.additionalGids ?? []
-    let canSetGroups = groups.isEmpty ? Self.setgroupsAllowed() : true
-    try attempt("become user \(user.uid):\(user.gid)", .user) { () throws(Errno) in
-      try Privileges.become(user: user.uid, group: user.gid, groups: canSetGroups ? groups : nil)
-      try Privileges.keepCapabilitiesOverUserChange(false)
+    do { try become(user, groups) } catch RuntimeError.call(let doing, .notPermitted, let kind) {
+      guard try groups.isEmpty && Self.isSetgroupsDenied() else {
+        throw RuntimeError.call(doing: doing, .notPermitted, kind)
+      }
+      try become(user, nil)
     }
     // A filter without no_new_privs takes CAP_SYS_ADMIN to load: it stays until then, permitted but nowhere else.
     let needsAdmin = seccomp != nil && process.noNewPrivileges != true
@@ -209,9 +220,23 @@ struct ProcessSetup {
     if needsAdmin { finalSets = final }
   }
 
-  private static func setgroupsAllowed() -> Bool {
-    guard let text = try? readFile("/proc/self/setgroups", limit: 16) else { return true }
-    return text.first == UInt8(ascii: "a")
+  private func become(_ user: ContainerUser, _ groups: [UInt32]?) throws {
+    try attempt("become user \(user.uid):\(user.gid)", .user) { () throws(Errno) in
+      try Privileges.become(user: user.uid, group: user.gid, groups: groups)
+      try Privileges.keepCapabilitiesOverUserChange(false)
+    }
+  }
+
+  /// An unprivileged user's namespace has setgroups switched off; then there is nothing to set. It is asked for only
+  /// when the kernel has refused, and never of a file that a container could fake: a process would keep the groups of
+  /// the runtime.
+  private static func isSetgroupsDenied() throws -> Bool {
+    let proc = try ProcFS.own(onlyProcesses: true)
+    let text = try attempt("read /proc/self/setgroups", .user) { () throws(Errno) in
+      let file = try proc.openSelf("setgroups", flags: O_RDONLY)
+      return try readAll(file.number, limit: 16)
+    }
+    return text.first == UInt8(ascii: "d")
   }
 }
 

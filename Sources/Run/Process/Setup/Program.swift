@@ -64,7 +64,9 @@ enum Program {
   /// HOME of a user by /etc/passwd of the current root; nil where it has no line.
   static func home(of uid: UInt32) -> String? {
     // Its content is the image's: bounded, and a link to something that does not end is refused by its type.
-    guard let file = try? openat2(workingDirectory, "/etc/passwd", flags: O_RDONLY | O_NONBLOCK),
+    guard
+      let file = try? openat2(
+        workingDirectory, "/etc/passwd", flags: O_RDONLY | O_NONBLOCK | O_NOCTTY, resolve: .noMagicLinks),
       let status = try? status(of: file.number), status.st_mode & S_IFMT == S_IFREG,
       let text = try? readAll(file.number, limit: 1 << 20)
     else { return nil }

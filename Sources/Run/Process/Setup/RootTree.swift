@@ -45,18 +45,19 @@ struct RootTree {
       let parent = try open(walked, flags: pathOnly | O_DIRECTORY, resolve: resolve)
       let result =
         last && kind == .file
-        ? openat(parent.number, component, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, 0o644)
-        : mkdirat(parent.number, component, 0o755)
+        ? mknodat(parent.number, component, S_IFREG | 0o644, 0) : mkdirat(parent.number, component, 0o755)
       if result < 0 {
         guard Errno.current == .fileExists else { throw Errno.current }
-        // A link that leads to something that is not there: make what it names, still inside the root.
-        guard let target = readLink(parent.number, component) else { continue }
+        // Somebody else was first, or it is a link that leads to something that is not there: make what it names, still
+        // inside the root.
+        guard let target = readLink(parent.number, component) else {
+          walked = next
+          continue
+        }
         guard !resolve.contains(.noSymlinks) else { throw .tooManySymbolicLinkLevels }
         let base = target.hasPrefix("/") ? target : walked + "/" + target
         let rest = components[(index + 1)...].joined(separator: "/")
         return try make(rest.isEmpty ? base : base + "/" + rest, kind, resolve, linksLeft: linksLeft - 1)
-      } else if last && kind == .file {
-        close(result)
       }
       walked = next
     }

@@ -23,7 +23,7 @@ enum TreeCopy {
       try copy(from.number, to: to.number)
       return
     case S_IFREG:
-      let from = try openat2(source, name, flags: O_RDONLY | O_NOFOLLOW)
+      let from = try openat2(source, name, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
       let to = try openat2(target, name, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
       while try Errno.retrying({ sendfile(to.number, from.number, nil, 1 << 20) }) > 0 {}
     case S_IFLNK:

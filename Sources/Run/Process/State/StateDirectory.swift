@@ -57,6 +57,22 @@ struct StateDirectory {
     try attempt("remove \(path)") { () throws(Errno) in try removeTree(path) }
   }
 
+  /// `state.json` names a process that is killed, and beside it are hooks that are run: both must be this user's own
+  /// words, or root's.
+  private func read(_ path: FilePath) throws(Errno) -> [UInt8] {
+    let directory: OwnedDescriptor
+    do throws(Errno) {
+      directory = try openat2(workingDirectory, path.string, flags: pathOnly | O_DIRECTORY | O_NOFOLLOW)
+    } catch {
+      // A link.
+      throw error == .notDirectory || error == .tooManySymbolicLinkLevels ? .notPermitted : error
+    }
+    let found = try status(of: directory.number)
+    guard found.st_uid == geteuid() || found.st_uid == 0, found.st_mode & 0o022 == 0 else { throw .notPermitted }
+    let file = try openat2(directory.number, "state.json", flags: O_RDONLY | O_NOFOLLOW)
+    return try readAll(file.number, limit: 16 << 20)
+  }
+
   func identifiers() throws -> [String] {
     let names: [String]
     do throws(Errno) { names = try directoryEntries(of: root) } catch {
@@ -69,8 +85,12 @@ struct StateDirectory {
   func load(_ id: String) throws -> Container {
     let path = try path(id)
     let text: [UInt8]
-    do throws(Errno) { text = try readFile(path.appending("state.json"), limit: 16 << 20) } catch {
+    do throws(Errno) { text = try read(path) } catch {
       if error == .noSuchFileOrDirectory { throw RuntimeError.noSuchContainer(id) }
+      if error == .notPermitted {
+        throw RuntimeError.state(
+          "\(path) is a link, or others can write to it: what it says about a process and its hooks is not believed")
+      }
       throw RuntimeError.call(doing: "read \(path)/state.json", error, .other)
     }
     return Container(directory: path, saved: try JSONText.decode(SavedState.self, text, name: "\(path)/state.json"))

@@ -8,6 +8,7 @@ struct CreateVerb {
   private let context: VerbContext
   private let arguments: Arguments
   private let id: String
+  private let preserved: CInt
 
   init(_ words: ArraySlice<String>, _ context: VerbContext, runs: Bool = false) throws {
     self.context = context
@@ -20,6 +21,7 @@ struct CreateVerb {
     let verb = runs ? "run" : "create"
     arguments = try Arguments(words, flags, command: verb)
     id = try arguments.id(verb)
+    preserved = try arguments.preservedDescriptors()
     if arguments.has("no-pivot") {
       throw RuntimeError.unsupported("--no-pivot", reason: "a container's root is always entered by pivot_root")
     }
@@ -86,7 +88,6 @@ struct CreateVerb {
     Container, LaunchedProcess
   ) {
     let start = ContainerStart(root: context.root, id: id, log: context.log)
-    let preserved = try arguments.number("preserve-fds") ?? 0
     return try start.run(bundle) { request in
       request.preserved = preserved
       request.newKeyring = !arguments.has("no-new-keyring")

@@ -9,6 +9,7 @@ struct ExecVerb {
   private let arguments: Arguments
   private let id: String
   private let command: [String]
+  private let preserved: CInt
 
   init(_ words: ArraySlice<String>, _ context: VerbContext) throws {
     self.context = context
@@ -21,6 +22,7 @@ struct ExecVerb {
       ], command: "exec", operandsEndFlags: true)
     guard let id = arguments.operands.first else { throw RuntimeError.usage("exec: the container's ID is missing") }
     self.id = id
+    preserved = try arguments.preservedDescriptors()
     command = Array(arguments.operands.dropFirst())
   }
 
@@ -46,7 +48,7 @@ struct ExecVerb {
     let detached = arguments.has("detach")
     let terminal = process.terminal == true
     var request = ExecRequest(container: container, bundle: bundle, process: process)
-    request.preserved = try arguments.number("preserve-fds") ?? 0
+    request.preserved = preserved
     request.seccompCache = context.root.seccompCache
     request.diesWithParent = false
     if terminal {

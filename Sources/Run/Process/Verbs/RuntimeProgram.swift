@@ -15,6 +15,7 @@ public enum RuntimeProgram {
     }
     var log = Log()
     do {
+      try InheritedDescriptors.completeStandardStreams()
       return try run(arguments, &log)
     } catch {
       log.error("\(error)")
