@@ -156,24 +156,67 @@ int kernel_sched_setaffinity(const void *mask, unsigned long size) {
 
 int kernel_personality(unsigned long persona) { return personality(persona); }
 
-int kernel_bpf_load_device_program(const void *instructions, unsigned count) {
+int kernel_bpf_load_device_program(const void *instructions, unsigned count, const char *name) {
   union bpf_attr attr;
   memset(&attr, 0, sizeof attr);
   attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
   attr.insns = (uint64_t)(uintptr_t)instructions;
   attr.insn_cnt = count;
   attr.license = (uint64_t)(uintptr_t) "GPL";
+  strncpy(attr.prog_name, name, sizeof attr.prog_name - 1);
   return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr);
 }
 
-int kernel_bpf_attach_device_program(int cgroup_fd, int program_fd, unsigned flags) {
+int kernel_bpf_attach_device_program(int cgroup_fd, int program_fd, unsigned flags, int replaced_fd) {
   union bpf_attr attr;
   memset(&attr, 0, sizeof attr);
   attr.target_fd = (uint32_t)cgroup_fd;
   attr.attach_bpf_fd = (uint32_t)program_fd;
   attr.attach_type = BPF_CGROUP_DEVICE;
   attr.attach_flags = flags;
+  attr.replace_bpf_fd = (uint32_t)replaced_fd;
   return (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof attr);
+}
+
+int kernel_bpf_detach_device_program(int cgroup_fd, int program_fd) {
+  union bpf_attr attr;
+  memset(&attr, 0, sizeof attr);
+  attr.target_fd = (uint32_t)cgroup_fd;
+  attr.attach_bpf_fd = (uint32_t)program_fd;
+  attr.attach_type = BPF_CGROUP_DEVICE;
+  return (int)syscall(SYS_bpf, BPF_PROG_DETACH, &attr, sizeof attr);
+}
+
+int kernel_bpf_query_device_programs(int cgroup_fd, uint32_t *ids, unsigned capacity) {
+  union bpf_attr attr;
+  memset(&attr, 0, sizeof attr);
+  attr.query.target_fd = (uint32_t)cgroup_fd;
+  attr.query.attach_type = BPF_CGROUP_DEVICE;
+  attr.query.prog_ids = (uint64_t)(uintptr_t)ids;
+  attr.query.prog_cnt = capacity;
+  if (syscall(SYS_bpf, BPF_PROG_QUERY, &attr, sizeof attr) < 0) return -1;
+  return (int)attr.query.prog_cnt;
+}
+
+int kernel_bpf_open_program(uint32_t id) {
+  union bpf_attr attr;
+  memset(&attr, 0, sizeof attr);
+  attr.prog_id = id;
+  return (int)syscall(SYS_bpf, BPF_PROG_GET_FD_BY_ID, &attr, sizeof attr);
+}
+
+int kernel_bpf_program_name(int program_fd, char name[16]) {
+  struct bpf_prog_info info;
+  union bpf_attr attr;
+  memset(&info, 0, sizeof info);
+  memset(&attr, 0, sizeof attr);
+  attr.info.bpf_fd = (uint32_t)program_fd;
+  attr.info.info_len = sizeof info;
+  attr.info.info = (uint64_t)(uintptr_t)&info;
+  if (syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof attr) < 0) return -1;
+  memcpy(name, info.name, 16);
+  name[15] = 0;
+  return 0;
 }
 
 #define MAX_DESCRIPTORS 8

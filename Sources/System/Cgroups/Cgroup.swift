@@ -17,39 +17,20 @@ public struct Cgroup: Hashable, Sendable {
 
   public var exists: Bool { access(path.string, F_OK) == 0 }
 
-  /// Makes the directory and those above it, and hands the controllers down that `limits` need.
-  public func create(for limits: CgroupLimits = .init()) throws(CgroupError) {
-    let needed = limits.controllers
-    for (controller, limit) in needed.sorted(by: { $0.key < $1.key }) where !tree.controllers.contains(controller) {
-      throw .controllerMissing(controller, limit: limit, reason: .versionOne)
-    }
+  /// Makes the directory and those above it. false: it was there already.
+  public func makeDirectory() throws(CgroupError) -> Bool {
     // The common case is one call.
-    if mkdir(path.string, 0o755) != 0, Errno.current != .fileExists {
-      let error = Errno.current
-      guard error == .noSuchFileOrDirectory else { throw .file(path, doing: "make the cgroup", error) }
-      do { try makeDirectories(path) } catch { throw .file(path, doing: "make the cgroup", error) }
+    if mkdir(path.string, 0o755) == 0 { return true }
+    var error = Errno.current
+    if error == .noSuchFileOrDirectory {
+      do {
+        try makeDirectories(path.removingLastComponent())
+        if mkdir(path.string, 0o755) == 0 { return true }
+        error = Errno.current
+      } catch let above { error = above }
     }
-    guard !needed.isEmpty else { return }
-    let present = words(path.appending("cgroup.controllers"))
-    guard !Set(needed.keys).isSubset(of: present) else { return }
-    try delegate(Set(needed.keys))
-    let now = words(path.appending("cgroup.controllers"))
-    for (controller, limit) in needed.sorted(by: { $0.key < $1.key }) where !now.contains(controller) {
-      throw .controllerMissing(controller, limit: limit, reason: .notDelegated(path.removingLastComponent()))
-    }
-  }
-
-  /// Writes `+controller` from the mount down to the parent.
-  private func delegate(_ controllers: Set<String>) throws(CgroupError) {
-    var above = tree.mount
-    for component in FilePath(name).components {
-      let file = above.appending("cgroup.subtree_control")
-      let missing = controllers.subtracting(words(file))
-      if !missing.isEmpty {
-        try write(missing.sorted().map { "+\($0)" }.joined(separator: " "), to: file)
-      }
-      above.append(component)
-    }
+    if error == .fileExists { return false }
+    throw .file(path, doing: "make the cgroup", error)
   }
 
   /// Descriptor of the directory, for `Cloning.clone(cgroup:)`.
@@ -67,24 +48,15 @@ public struct Cgroup: Hashable, Sendable {
   /// IDs of all processes here and below.
   public func processes() -> [Int32] {
     var found: [Int32] = []
-    collect(path, &found)
-    return found.sorted()
-  }
-
-  private func collect(_ directory: FilePath, _ found: inout [Int32]) {
-    if let text = try? readFile(directory.appending("cgroup.procs"), limit: 16 << 20) {
+    guard let directory = try? open() else { return [] }
+    try? CgroupWalk(directory).run { directory, _, _ in
+      // A threaded cgroup refuses: its processes are those of the domain above it.
+      guard let file = try? openat2(directory, "cgroup.procs", flags: O_RDONLY),
+        let text = try? readAll(file.number, limit: 16 << 20)
+      else { return }
       found += String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { Int32($0) }
     }
-    for child in children(of: directory) { collect(child, &found) }
-  }
-
-  private func children(of directory: FilePath) -> [FilePath] {
-    guard let names = try? directoryEntries(of: directory) else { return [] }
-    return names.compactMap { name in
-      var status = stat()
-      let child = directory.appending(name)
-      return lstat(child.string, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR ? child : nil
-    }
+    return found.sorted()
   }
 
   /// Ends all processes here and below at once. (cgroup.kill, Linux 5.14)
@@ -94,27 +66,50 @@ public struct Cgroup: Hashable, Sendable {
       // Who waited for the container has removed it in between.
       if reason == Errno(rawValue: ENODEV) { return }
       guard reason == .noSuchFileOrDirectory else { throw error }
-      // Linux before 5.14: nobody can fork away from a signal while frozen.
-      try? freeze(true)
-      for pid in processes() { Glibc.kill(pid, SIGKILL) }
-      try? freeze(false)
+      // Linux before 5.14.
+      signal(SIGKILL)
     }
   }
 
-  /// Stops or continues all processes here and below, and waits until they have, at most two seconds.
+  /// Sends a signal to all processes here and below. They are frozen meanwhile, so that none can fork away from it;
+  /// where that takes too long they get it all the same.
+  public func signal(_ number: CInt) {
+    let wasFrozen = isFrozen
+    if !wasFrozen { try? freeze(true) }
+    for pid in processes() { Glibc.kill(pid, number) }
+    if !wasFrozen { try? freeze(false) }
+  }
+
+  /// Stops or continues all processes here and below, and waits until they have, at most two seconds. Those that could
+  /// not be stopped go on.
   public func freeze(_ frozen: Bool) throws(CgroupError) {
-    try write(frozen ? "1" : "0", to: path.appending("cgroup.freeze"))
+    let file = path.appending("cgroup.freeze")
+    try write(frozen ? "1" : "0", to: file)
     for _ in 0..<2000 {
       if isFrozen == frozen { return }
       usleep(1000)
     }
+    if frozen { try write("0", to: file) }
     throw .file(path, doing: frozen ? "freeze" : "thaw", .timedOut)
   }
 
-  /// Whether there is a process here or below.
-  public var isPopulated: Bool { counters(path.appending("cgroup.events"))["populated"] == 1 }
+  public var isFrozen: Bool { state.isFrozen }
 
-  public var isFrozen: Bool { counters(path.appending("cgroup.events"))["frozen"] == 1 }
+  /// `cgroup.events`
+  public var state: (isPopulated: Bool, isFrozen: Bool) {
+    let events = counters(path.appending("cgroup.events"))
+    return (events["populated"] == 1, events["frozen"] == 1)
+  }
+
+  /// The nearest cgroup, from this one upwards, that somebody has asked to freeze.
+  public var frozenAncestor: FilePath? {
+    var place = path
+    while place.string.count > tree.mount.string.count {
+      if number(place.appending("cgroup.freeze")) == 1 { return place }
+      place.removeLastComponent()
+    }
+    return nil
+  }
 
   /// Processes that the kernel ended here or below because memory ran out. nil without the memory controller.
   public var oomKills: UInt64? { counters(path.appending("memory.events"))["oom_kill"] }
@@ -128,8 +123,15 @@ public struct Cgroup: Hashable, Sendable {
       let error = Errno.current
       switch error {
       case .noSuchFileOrDirectory: return
+      // EBUSY: processes, which may be ending, or cgroups below.
       case .resourceBusy where waited < 2_000_000:
-        for child in children(of: path) { try Cgroup(tree: tree, path: child).remove() }
+        if let directory = try? open() {
+          // By name below the directory above: a container may have nested deeper than a path can be long.
+          try? CgroupWalk(directory).run { _, above, name in
+            if let above, let name { unlinkat(above, name, AT_REMOVEDIR) }
+          }
+        }
+        if rmdir(path.string) == 0 { return }
         usleep(delay)
         waited += delay
         delay = min(delay * 2, 50_000)

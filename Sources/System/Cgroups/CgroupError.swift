@@ -1,3 +1,4 @@
+import Glibc
 public import SystemPackage
 
 public enum CgroupError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -13,6 +14,8 @@ public enum CgroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case versionOne
     /// The parent does not hand it down.
     case notDelegated(FilePath)
+    /// The kernel did not let this cgroup hand it down.
+    case refused(FilePath, Errno)
   }
 
   /// There is no right to the tree, as for an unprivileged user, or it is mounted read-only.
@@ -29,12 +32,26 @@ public enum CgroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case .controllerMissing(let controller, let limit, .notDelegated(let path)):
       "cannot limit \(limit): \(path) does not delegate the \(controller) controller (cgroup.controllers); "
         + "delegate it, or leave the limit out"
+    case .controllerMissing(let controller, let limit, .refused(let path, let error)):
+      "cannot limit \(limit): \(path) cannot hand the \(controller) controller down (cgroup.subtree_control): "
+        + Self.reason(error)
     case .file(let path, let doing, let error): "cannot \(doing) \(path): \(error)"
     case .noTree(let limit):
       "cannot limit \(limit): no cgroup v2 tree is mounted on this host; "
         + "mount one on /sys/fs/cgroup, or leave the limit out"
     case .devicesRefused(let error): "cannot restrict devices by a BPF program on the cgroup: \(error)"
     case .invalid(let message): message
+    }
+  }
+
+  /// What the kernel means. (Documentation/admin-guide/cgroup-v2.rst, No Internal Process Constraint, Threads)
+  private static func reason(_ error: Errno) -> String {
+    switch error {
+    case .resourceBusy: "it holds processes itself; move them into one below it"
+    case Errno(rawValue: EOPNOTSUPP): "it is threaded, and this controller is for whole processes"
+    case .permissionDenied, .notPermitted, .readOnlyFileSystem:
+      "\(error); this user has no right to it: have the controller delegated, or leave the limit out"
+    default: "\(error)"
     }
   }
 }

@@ -50,23 +50,34 @@ public struct CgroupTree: Hashable, Sendable {
   }
 }
 
+// The kernel makes such a file's text when it is read, and hands it over at once where it fits.
+
+private func text(_ file: FilePath, limit: Int) -> String? {
+  guard let open = try? openat2(workingDirectory, file.string, flags: O_RDONLY) else { return nil }
+  return withUnsafeTemporaryAllocation(byteCount: limit, alignment: 1) { buffer in
+    guard let count = try? Errno.retrying({ read(open.number, buffer.baseAddress, buffer.count) }) else { return nil }
+    return String(decoding: buffer[..<count], as: UTF8.self)
+  }
+}
+
 func words(_ file: FilePath) -> Set<String> {
-  guard let text = try? readFile(file, limit: 1 << 16) else { return [] }
-  return Set(String(decoding: text, as: UTF8.self).split { $0 == " " || $0 == "\n" }.map { String($0) })
+  guard let text = text(file, limit: 4096) else { return [] }
+  return Set(text.split { $0 == " " || $0 == "\n" }.map { String($0) })
 }
 
 /// `name value` lines, as of memory.events and cpu.stat.
 func counters(_ file: FilePath) -> [String: UInt64] {
-  guard let text = try? readFile(file, limit: 1 << 20) else { return [:] }
+  guard let text = text(file, limit: 16384) else { return [:] }
   var counters: [String: UInt64] = [:]
-  for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
+  for line in text.split(separator: "\n") {
     let parts = line.split(separator: " ")
     if parts.count == 2, let value = UInt64(parts[1]) { counters[String(parts[0])] = value }
   }
   return counters
 }
 
+/// nil also for "max".
 func number(_ file: FilePath) -> UInt64? {
-  guard let text = try? readFile(file, limit: 256) else { return nil }
-  return UInt64(String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+  guard let text = text(file, limit: 256) else { return nil }
+  return UInt64(text.prefix { $0 != "\n" })
 }

@@ -32,9 +32,12 @@ public struct DeviceRule: Hashable, Sendable {
     self.access = access
   }
 
+  /// Of any device, whatever is done with it.
+  var coversEverything: Bool { kind == .all && major == nil && minor == nil && access == .all }
 }
 
-/// The rules as a program: the last rule that covers an access decides, and nothing covered is refused.
+/// The rules as a program. Reading, writing and making a node are decided each by the last rule that covers it, and
+/// nothing covered is refused.
 public struct DeviceFilter: Hashable, Sendable {
   /// eBPF instructions, 8 bytes each.
   public let instructions: [UInt64]
@@ -42,56 +45,51 @@ public struct DeviceFilter: Hashable, Sendable {
   public let allowsEverything: Bool
 
   public init(_ rules: [DeviceRule]) {
-    // What comes before a rule for all devices never decides.
-    let start = rules.lastIndex { $0.kind == .all } ?? rules.startIndex
-    let deciding = Array(rules[start...])
-    allowsEverything =
-      deciding.count == 1 && deciding[0].kind == .all && deciding[0].allow && deciding[0].access == .all
+    // What comes before a rule that covers everything never decides.
+    let start = rules.lastIndex { $0.coversEverything } ?? rules.startIndex
+    let deciding = rules[start...]
+    allowsEverything = deciding.first?.coversEverything == true && deciding.allSatisfy(\.allow)
     var code: [UInt64] = [
-      // r2 = type, r3 = access, r4 = major, r5 = minor of the context in r1
+      // r2 = type, r3 = access that is still undecided, r4 = major, r5 = minor of the context in r1
       Self.instruction(0x61, 2, 1, 0, 0), Self.instruction(0x61, 3, 1, 0, 0),
       Self.instruction(0x54, 2, 0, 0, 0xffff), Self.instruction(0x74, 3, 0, 0, 16),
       Self.instruction(0x61, 4, 1, 4, 0), Self.instruction(0x61, 5, 1, 8, 0),
     ]
-    var isOpen = true
-    for rule in deciding.reversed() where isOpen {
-      code += Self.block(rule)
-      // The verifier refuses what can never be reached.
-      isOpen = rule.kind != .all || rule.major != nil || rule.minor != nil || rule.access != .all
-    }
-    if isOpen { code += [Self.instruction(0xb7, 0, 0, 0, 0), Self.instruction(0x95, 0, 0, 0, 0)] }
+    for rule in deciding.reversed() where !rule.coversEverything { code += Self.block(rule) }
+    code += Self.answer(deciding.first.map { $0.coversEverything && $0.allow } ?? false)
     instructions = code
   }
 
-  /// Jumps over its own end where the rule does not cover the access, else returns the rule's answer.
+  /// Jumps over its own end where the rule is about other devices or leaves the access undecided, else returns.
   private static func block(_ rule: DeviceRule) -> [UInt64] {
-    var conditions: [(UInt8, UInt8, UInt32)] = []
+    var decision: [UInt64]
+    if rule.allow {
+      // r3 &= ~access; all that was asked is allowed when nothing is left.
+      decision = [instruction(0x54, 3, 0, 0, ~rule.access.rawValue), instruction(0x55, 3, 0, 2, 0)]
+    } else {
+      // r1 = r3 & access: any of it is refused. The context in r1 is not used again.
+      decision = [
+        instruction(0xbc, 1, 3, 0, 0), instruction(0x54, 1, 0, 0, rule.access.rawValue), instruction(0x15, 1, 0, 2, 0),
+      ]
+    }
+    decision += answer(rule.allow)
+    var conditions: [(register: UInt8, value: UInt32)] = []
     switch rule.kind {
     case .all: break
-    case .block: conditions.append((0x55, 2, 1))
-    case .character: conditions.append((0x55, 2, 2))
+    case .block: conditions.append((2, 1))
+    case .character: conditions.append((2, 2))
     }
-    if let major = rule.major { conditions.append((0x55, 4, major)) }
-    if let minor = rule.minor { conditions.append((0x55, 5, minor)) }
-    var code: [UInt64] = []
-    if rule.access != .all {
-      // An allowing rule must cover all that is asked, a refusing one any of it.
-      // r1 = access & mask; allow: skip unless r1 == access; refuse: skip if r1 == 0. The context is not used again.
-      code += [instruction(0xbc, 1, 3, 0, 0), instruction(0x54, 1, 0, 0, rule.access.rawValue)]
-    }
-    let tail = 2
-    let checks = conditions.count + (rule.access == .all ? 0 : 1)
-    var left = checks
-    if rule.access != .all {
-      left -= 1
-      let skip = Int16(left + tail)
-      code.append(rule.allow ? instruction(0x5d, 1, 3, skip, 0) : instruction(0x15, 1, 0, skip, 0))
-    }
-    for (operation, register, value) in conditions {
-      left -= 1
-      code.append(instruction(operation, register, 0, Int16(left + tail), value))
-    }
-    return code + [instruction(0xb7, 0, 0, 0, rule.allow ? 1 : 0), instruction(0x95, 0, 0, 0, 0)]
+    if let major = rule.major { conditions.append((4, major)) }
+    if let minor = rule.minor { conditions.append((5, minor)) }
+    // Compared in 32 bits: an immediate of 64 would be one with a sign.
+    return conditions.enumerated().map { index, condition in
+      let skip = Int16(conditions.count - index - 1 + decision.count)
+      return instruction(0x56, condition.register, 0, skip, condition.value)
+    } + decision
+  }
+
+  private static func answer(_ allow: Bool) -> [UInt64] {
+    [instruction(0xb7, 0, 0, 0, allow ? 1 : 0), instruction(0x95, 0, 0, 0, 0)]
   }
 
   private static func instruction(
@@ -104,11 +102,17 @@ public struct DeviceFilter: Hashable, Sendable {
 
 extension Cgroup {
   /// Restricts the devices of all processes here and below.
-  public func restrictDevices(_ filter: DeviceFilter) throws(CgroupError) {
-    guard !filter.allowsEverything else { return }
+  ///
+  /// - Parameter replacing: the cgroup may have rules from before, which are gone then.
+  public func restrictDevices(_ filter: DeviceFilter, replacing: Bool = false) throws(CgroupError) {
+    guard !filter.allowsEverything || replacing else { return }
     let directory = try open()
     do throws(Errno) {
-      try attachDeviceProgram(filter.instructions, to: directory.number)
+      if replacing {
+        try DevicePrograms.replace(filter.allowsEverything ? nil : filter.instructions, on: directory.number)
+      } else {
+        try DevicePrograms.attach(filter.instructions, to: directory.number)
+      }
     } catch {
       throw .devicesRefused(error)
     }

@@ -143,7 +143,14 @@ public func directoryEntries(of path: FilePath) throws(Errno) -> [String] {
 }
 
 /// Names in an open directory, without `.` and `..`, in the directory's own order.
-public func directoryEntries(_ descriptor: CInt) throws(Errno) -> [String] {
+public func directoryEntries(_ descriptor: CInt) throws(Errno) -> [String] { try entries(descriptor) { _ in true } }
+
+/// The directories among them, on file systems that say what an entry is. (readdir(3), d_type)
+public func subdirectories(_ descriptor: CInt) throws(Errno) -> [String] {
+  try entries(descriptor) { $0 == UInt8(DT_DIR) }
+}
+
+private func entries(_ descriptor: CInt, where isWanted: (UInt8) -> Bool) throws(Errno) -> [String] {
   // fdopendir takes the descriptor over and shares its offset: read through one of its own.
   let number = try Errno.check(openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
   guard let stream = fdopendir(number) else {
@@ -158,7 +165,7 @@ public func directoryEntries(_ descriptor: CInt) throws(Errno) -> [String] {
     let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
       pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
     }
-    if name != ".", name != ".." { names.append(name) }
+    if name != ".", name != "..", isWanted(entry.pointee.d_type) { names.append(name) }
     errno = 0
   }
   guard errno == 0 else { throw Errno.current }

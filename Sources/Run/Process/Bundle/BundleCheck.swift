@@ -31,7 +31,7 @@ struct BundleCheck {
       throw RuntimeError.unsupported("linux.mountLabel", reason: "SELinux is not enabled on this host")
     }
     for key in (linux.sysctl ?? [:]).keys.sorted() { try checkSysctl(key, linux) }
-    if let resources = linux.resources { try check(resources) }
+    if let resources = linux.resources { try Limits.refuseUnsupported(resources) }
   }
 
   static var hasSELinux: Bool { access("/sys/fs/selinux/enforce", F_OK) == 0 }
@@ -180,22 +180,6 @@ struct BundleCheck {
       throw RuntimeError.configuration(
         property: "linux.sysctl",
         problem: "has \(key), which needs a \(needed.rawValue) namespace: it would change the host's")
-    }
-  }
-
-  private func check(_ resources: LinuxResources) throws {
-    if resources.cpu?.realtimeRuntime ?? 0 != 0 || resources.cpu?.realtimePeriod ?? 0 != 0 {
-      throw RuntimeError.unsupported(
-        "linux.resources.cpu.realtimeRuntime", reason: "cgroup v2 has no limit on realtime scheduling")
-    }
-    if resources.memory?.kernelTCP ?? 0 > 0 {
-      throw RuntimeError.unsupported("linux.resources.memory.kernelTCP", reason: "cgroup v2 counts it with memory")
-    }
-    if resources.memory?.disableOOMKiller == true {
-      throw RuntimeError.unsupported("linux.resources.memory.disableOOMKiller", reason: "cgroup v2 cannot")
-    }
-    if let network = resources.network, network.classID ?? 0 != 0 || !(network.priorities ?? []).isEmpty {
-      throw RuntimeError.unsupported("linux.resources.network", reason: "it is of cgroup v1")
     }
   }
 }

@@ -23,12 +23,12 @@ struct Launch {
     let cgroup = try request.cgroup.map { OpenFile(try $0.open()) }
     let outcome: Cloning.Outcome
     if needsStep {
-      outcome = try attempt("make the container's process") { () throws(Errno) in
+      outcome = try entering("make the container's process") { () throws(Errno) in
         try Cloning.clone(cgroup: cgroup?.number)
       }
       if case .child = outcome { step(theirs) }
     } else {
-      outcome = try attempt("make the container's process and its namespaces") { () throws(Errno) in
+      outcome = try entering("make the container's process and its namespaces") { () throws(Errno) in
         try Cloning.clone(namespaces, cgroup: cgroup?.number)
       }
       if case .child = outcome { ContainerSetup(request: request, preparation: preparation, channel: theirs).run() }
@@ -36,6 +36,14 @@ struct Launch {
     guard case .parent(let pid) = outcome else { throw RuntimeError.state("a process went the wrong way") }
     return try LaunchWatch(launch: self, channel: ours).run(
       child: pid, isStep: needsStep, theirs: theirs, started: started)
+  }
+
+  /// A clone into the cgroup, which may be why it fails.
+  private func entering(_ doing: String, _ clone: () throws(Errno) -> Cloning.Outcome) throws -> Cloning.Outcome {
+    do throws(Errno) { return try clone() } catch {
+      if let reason = request.cgroup?.refusal(error) { throw RuntimeError.resources(reason.description) }
+      throw RuntimeError.call(doing: doing, error, .other)
+    }
   }
 
   /// A time namespace is entered by children only, as is a PID namespace that is joined, and what is made in a user

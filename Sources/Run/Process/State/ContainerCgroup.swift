@@ -4,7 +4,7 @@ import Kernel
 import RuntimeSpec
 import SystemPackage
 
-/// The cgroup of a container.
+/// The cgroup of a container: where it is, that it is this container's alone, and what it limits.
 struct ContainerCgroup {
   private let bundle: Bundle
   private let id: String
@@ -33,7 +33,13 @@ struct ContainerCgroup {
       }
       return nil
     }
-    do { return try furnish(try tree.cgroup(at: name()), limits) } catch {
+    do {
+      try limits.check(tree)
+      let cgroup = try tree.cgroup(at: CgroupsPath.name(bundle.config.linux?.cgroupsPath, id: id))
+      let isNew = try claim(cgroup)
+      try furnish(cgroup, limits, isNew: isNew)
+      return cgroup
+    } catch {
       guard let problem = error as? CgroupError else { throw error }
       // Without rights to the tree a container runs outside of it, when nothing was to be limited.
       if needed.isEmpty, problem.isRefusal {
@@ -44,61 +50,49 @@ struct ContainerCgroup {
     }
   }
 
-  private func furnish(_ cgroup: Cgroup, _ limits: CgroupLimits) throws -> Cgroup {
-    // Another container's would be limited, and ended, together with this one.
-    if takesOver, cgroup.exists {
+  /// Makes the directory, or takes an empty one that somebody has made for it. true: it is new.
+  private func claim(_ cgroup: Cgroup) throws -> Bool {
+    let isNew = try cgroup.makeDirectory()
+    if !isNew, takesOver {
       try cgroup.kill()
       try cgroup.remove()
-    } else if cgroup.isPopulated {
-      throw RuntimeError.start(
-        StartFailure(
-          kind: .busy,
-          message: "the cgroup \(cgroup.name) holds processes already: name another one in linux.cgroupsPath"))
+      return try claim(cgroup)
     }
-    try cgroup.create(for: limits)
+    let state = cgroup.state
+    // Another container's would be limited, and ended, together with this one.
+    if !isNew, state.isPopulated {
+      throw Self.busy("the cgroup \(cgroup.name) holds processes already: name another one in linux.cgroupsPath")
+    }
+    // The container's process would never run.
+    if state.isFrozen {
+      let place = cgroup.frozenAncestor ?? cgroup.path
+      if isNew { try? cgroup.remove() }
+      throw Self.busy("the cgroup \(cgroup.name) is frozen: write 0 to \(place)/cgroup.freeze, or name another one")
+    }
+    return isNew
+  }
+
+  private static func busy(_ message: String) -> RuntimeError { .start(StartFailure(kind: .busy, message: message)) }
+
+  /// Limits and device rules, for a cgroup that is there. What fails removes it.
+  private func furnish(_ cgroup: Cgroup, _ limits: CgroupLimits, isNew: Bool) throws {
     do {
+      try cgroup.enableControllers(for: limits)
       try cgroup.apply(limits)
       // On a host whose devices controller sits in version 1 it works all the same: the program is of version 2.
-      try restrictDevices(cgroup, DeviceFilter(try Limits.deviceRules(bundle.config.linux?.resources)))
-      return cgroup
+      try restrictDevices(
+        cgroup, DeviceFilter(try Limits.deviceRules(bundle.config.linux?.resources?.devices)), replacing: !isNew)
     } catch {
       try? cgroup.remove()
       throw error
     }
   }
 
-  private func restrictDevices(_ cgroup: Cgroup, _ filter: DeviceFilter) throws {
-    do { try cgroup.restrictDevices(filter) } catch {
+  private func restrictDevices(_ cgroup: Cgroup, _ filter: DeviceFilter, replacing: Bool) throws {
+    do { try cgroup.restrictDevices(filter, replacing: replacing) } catch {
       // An unprivileged user may not load a program, and has no rights to devices that it would take away.
       guard geteuid() != 0 else { throw error }
       log.debug("devices are not restricted by the cgroup: \(error)")
     }
-  }
-
-  /// `linux.cgroupsPath`: absolute from the mount on; relative below `/clipper`; systemd's `slice:prefix:name` as the
-  /// path that systemd would make, without asking it.
-  private func name() throws -> String {
-    guard let path = bundle.config.linux?.cgroupsPath, !path.isEmpty else { return "/clipper/\(id)" }
-    if path.hasPrefix("/") { return path }
-    let parts = path.split(separator: ":", omittingEmptySubsequences: false).map { String($0) }
-    if parts.count == 3, !path.contains("/") {
-      let slice = parts[0].isEmpty ? "system.slice" : parts[0]
-      guard slice.hasSuffix(".slice") else {
-        throw RuntimeError.configuration(
-          property: "linux.cgroupsPath", problem: "is \"\(path)\", whose first part is no slice")
-      }
-      // a-b.slice lies in a.slice.
-      var above = ""
-      var names: [String] = []
-      for part in slice.dropLast(6).split(separator: "-") {
-        above = above.isEmpty ? String(part) : "\(above)-\(part)"
-        names.append("\(above).slice")
-      }
-      let unit =
-        parts[2].hasSuffix(".slice")
-        ? parts[2] : (parts[1].isEmpty ? "\(parts[2]).scope" : "\(parts[1])-\(parts[2]).scope")
-      return "/" + (names + [unit]).joined(separator: "/")
-    }
-    return "/clipper/\(path)"
   }
 }

@@ -88,9 +88,15 @@ int kernel_set_mempolicy(int mode, const unsigned long *nodes, unsigned long max
 int kernel_sched_setaffinity(const void *mask, unsigned long size);
 int kernel_personality(unsigned long persona);
 
-// bpf(2): loads a program of type BPF_PROG_TYPE_CGROUP_DEVICE (`count` instructions of 8 bytes), attaches it to a cgroup.
-int kernel_bpf_load_device_program(const void *instructions, unsigned count);
-int kernel_bpf_attach_device_program(int cgroup_fd, int program_fd, unsigned flags);
+// bpf(2): loads a program of type BPF_PROG_TYPE_CGROUP_DEVICE (`count` instructions of 8 bytes, a name of at most 15
+// characters), attaches it to a cgroup, in place of `replaced_fd` with BPF_F_REPLACE, and takes it off again.
+int kernel_bpf_load_device_program(const void *instructions, unsigned count, const char *name);
+int kernel_bpf_attach_device_program(int cgroup_fd, int program_fd, unsigned flags, int replaced_fd);
+int kernel_bpf_detach_device_program(int cgroup_fd, int program_fd);
+// How many programs are attached to the cgroup itself; ENOSPC where they are more than `capacity`.
+int kernel_bpf_query_device_programs(int cgroup_fd, uint32_t *ids, unsigned capacity);
+int kernel_bpf_open_program(uint32_t id);
+int kernel_bpf_program_name(int program_fd, char name[16]);
 
 // Descriptors over an AF_UNIX socket. (cmsg(3), SCM_RIGHTS) At most 8; those received are close-on-exec.
 ssize_t kernel_send_with_descriptors(int socket, const void *data, size_t size, const int *descriptors, int count, int flags);
