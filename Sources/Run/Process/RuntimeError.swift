@@ -85,6 +85,14 @@ func attempt<Result: ~Copyable>(
   do { return try body() } catch { throw RuntimeError.call(doing: doing(), error, kind) }
 }
 
+extension RuntimeError {
+  /// With the setting of the kernel that is the reason, where one is.
+  static func refusedNamespace(_ doing: String, _ error: Errno, _ kind: StartFailure.Kind) -> RuntimeError {
+    guard let obstacle = UserNamespaces.obstacle(error) else { return .call(doing: doing, error, kind) }
+    return .start(StartFailure(kind: kind, message: "cannot \(doing): \(error): \(obstacle)"))
+  }
+}
+
 /// A descriptor that several values share.
 final class OpenFile {
   private var descriptor: OwnedDescriptor?

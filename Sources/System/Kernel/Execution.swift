@@ -72,8 +72,11 @@ public enum Execution {
 
   /// A file in memory that nobody can change any more, with the content of another. (memfd_create(2), F_ADD_SEALS)
   public static func sealedCopy(of file: CInt, size: Int, name: String) throws(Errno) -> OwnedDescriptor {
-    // MFD_CLOEXEC, MFD_ALLOW_SEALING
-    let memory = OwnedDescriptor(try Errno.check(kernel_memfd_create(name, 1 | 2)))
+    // MFD_CLOEXEC, MFD_ALLOW_SEALING, and MFD_EXEC: the sysctl vm.memfd_noexec decides where nothing is said.
+    var number = kernel_memfd_create(name, 1 | 2 | 0x10)
+    // Before Linux 6.3.
+    if number < 0, Errno.current == .invalidArgument { number = kernel_memfd_create(name, 1 | 2) }
+    let memory = OwnedDescriptor(try Errno.check(number))
     var offset: off_t = 0
     while offset < size {
       let count = try Errno.retrying { sendfile(memory.number, file, &offset, size - Int(offset)) }

@@ -129,6 +129,14 @@ public enum Mounts {
     return status.f_type
   }
 
+  /// Attributes of the mount that a descriptor is on, without those for times. (statfs(2), ST_…)
+  public static func attributes(_ descriptor: CInt) throws(Errno) -> MountAttributes {
+    var status = statfs()
+    try Errno.check(fstatfs(descriptor, &status))
+    // The first four flags have the same bits.
+    return MountAttributes(rawValue: UInt64(truncatingIfNeeded: status.f_flags) & 0x0f)
+  }
+
   /// Whether the mount that a descriptor is on is read-only. (statfs(2), ST_RDONLY)
   public static func isReadOnly(_ descriptor: CInt) throws(Errno) -> Bool {
     var status = statfs()
@@ -139,4 +147,6 @@ public enum Mounts {
   public static let procFileSystem = 0x9fa0
   public static let cgroup2FileSystem = 0x6367_7270
   public static let devptsFileSystem = 0x1cd1
+  public static let sysFileSystem = 0x6265_6572
+  public static let messageQueueFileSystem = 0x1980_0202
 }

@@ -9,6 +9,7 @@ public struct CapabilitySet: OptionSet, Hashable, Sendable {
   public init(number: Int) { self.init(rawValue: 1 << UInt64(number)) }
 
   public static let dacOverride = CapabilitySet(number: 1)
+  public static let setGID = CapabilitySet(number: 6)
   public static let setPCap = CapabilitySet(number: 8)
   public static let sysAdmin = CapabilitySet(number: 21)
   /// Every bit, those of capabilities that this kernel does not have included.
@@ -79,6 +80,9 @@ public enum Privileges {
   /// No program that this process executes gains anything. (PR_SET_NO_NEW_PRIVS)
   public static func renounceNewPrivileges() throws(Errno) { try Errno.check(kernel_prctl(38, 1, 0, 0, 0)) }
 
+  /// (PR_GET_NO_NEW_PRIVS)
+  public static var hasRenouncedNewPrivileges: Bool { kernel_prctl(39, 0, 0, 0, 0) == 1 }
+
   /// Whether others of the same user may look into this process. (PR_SET_DUMPABLE)
   public static func setDumpable(_ dumpable: Bool) throws(Errno) {
     try Errno.check(kernel_prctl(4, dumpable ? 1 : 0, 0, 0, 0))
@@ -110,9 +114,12 @@ public enum Privileges {
     try Errno.check(kernel_join_session_keyring(name))
   }
 
+  /// The supplementary groups. (setgroups(2))
+  public static func setGroups(_ groups: [UInt32]) throws(Errno) { try Errno.check(setgroups(groups.count, groups)) }
+
   /// Sets real, effective and saved group and user, and the supplementary groups; nil leaves those.
   public static func become(user: UInt32, group: UInt32, groups: [UInt32]?) throws(Errno) {
-    if let groups { try Errno.check(setgroups(groups.count, groups)) }
+    if let groups { try setGroups(groups) }
     try Errno.check(kernel_setresgid(group, group, group))
     try Errno.check(kernel_setresuid(user, user, user))
   }

@@ -109,6 +109,7 @@ struct BundleCheck {
       throw RuntimeError.configuration(
         property: "linux.uidMappings", problem: "and gidMappings are needed for a new user namespace")
     }
+    if new.contains(.user) { try MappingCheck(linux: linux, process: config.process).run() }
     if !new.contains(.user), geteuid() != 0, !namespaces.contains(where: { $0.type == .user }) {
       throw RuntimeError.unsupported(
         "a container of an unprivileged user without a user namespace", reason: "list one in linux.namespaces")

@@ -30,8 +30,9 @@ struct ContainerSetup {
   private func furnishAndExecute() throws -> RuntimeError {
     Signals.reset()
     try enterNamespaces()
-    try attempt("make the mounts of the host ours alone", .mount) { () throws(Errno) in
-      try Mounts.propagate("/", .slave, recursive: true)
+    do throws(Errno) { try Mounts.propagate("/", .slave, recursive: true) } catch {
+      // Where AppArmor restricts user namespaces, they can be made and give no rights.
+      throw RuntimeError.refusedNamespace("make the mounts of the host ours alone", error, .mount)
     }
     let tree = RootTree(root: try attachRoot())
     var mounts = MountSetup(bundle, tree, preparation.trees, request.cgroups, own: request.cgroup)
@@ -62,7 +63,7 @@ struct ContainerSetup {
     if bundle.hasUserNamespace {
       // Until the runtime has written what only it may: the mappings, and the score for the out-of-memory killer.
       try channel.waitToProceed()
-      try IdentityChange.becomeRootOfNamespace()
+      try IdentityChange.becomeRootOfNamespace(linux, bundle.config.process?.user)
     } else if let score = bundle.config.process?.oomScoreAdj {
       try OutOfMemoryScore.set(score, of: nil) { try channel.send(.warning($0)) }
     }

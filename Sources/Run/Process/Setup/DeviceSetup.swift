@@ -72,7 +72,7 @@ struct DeviceSetup {
         try Errno.check(fchownat(directory, name, device.uid ?? 0, device.gid ?? 0, AT_SYMLINK_NOFOLLOW))
       }
     } catch {
-      guard error == .notPermitted, bundle.hasUserNamespace else {
+      guard error == .notPermitted else {
         throw RuntimeError.call(doing: "make the device \(device.path)", error, .mount)
       }
       try bind(device, directory, name, number)
@@ -90,7 +90,7 @@ struct DeviceSetup {
     try Errno.check(mknodat(directory, name, mode, dev_t(number)))
   }
 
-  /// In a user namespace nobody makes devices; the host's are bound.
+  /// Without CAP_MKNOD of the machine nobody makes devices; the host's are bound.
   private func bind(_ device: LinuxDevice, _ directory: CInt, _ name: String, _ number: UInt) throws {
     try attempt("bind the host's \(device.path)", .mount) { () throws(Errno) in
       let source = try Mounts.copy(workingDirectory, device.path, recursive: false)

@@ -76,7 +76,7 @@ struct ExecLaunch {
           if let listener = files.first {
             try SeccompListener.send(listener, request.bundle, state: request.container.state(.running))
           }
-        case .hooks, .ready, .proceed: break
+        case .hooks, .ready, .proceed, .userNamespace: break
         }
       }
       guard let pid, executing else { throw RuntimeError.setupDied(signal: 0) }
@@ -131,10 +131,24 @@ private struct ExecSetup {
     for namespace in request.bundle.config.linux?.namespaces ?? [] {
       kinds.insert(Names.namespace(namespace.type))
     }
-    try attempt("join the namespaces of container \(request.container.id)") { () throws(Errno) in
-      try Namespaces.join(target.number, kinds)
+    do throws(Errno) { try Namespaces.join(target.number, kinds) } catch {
+      // The user namespace that a process is in cannot be joined once more. (setns(2))
+      guard error == .invalidArgument, kinds.contains(.user), isInUserNamespace else {
+        throw RuntimeError.call(doing: "join the namespaces of container \(request.container.id)", error, .other)
+      }
+      try attempt("join the namespaces of container \(request.container.id)") { () throws(Errno) in
+        try Namespaces.join(target.number, kinds.subtracting(.user))
+      }
     }
-    if request.bundle.hasUserNamespace { try IdentityChange.becomeRootOfNamespace() }
+    if request.bundle.hasUserNamespace {
+      try IdentityChange.becomeRootOfNamespace(request.bundle.config.linux, request.process.user)
+    }
+  }
+
+  private var isInUserNamespace: Bool {
+    let path = "/proc/\(request.container.saved.pid)/ns/user"
+    guard let namespace = try? openat2(workingDirectory, path, flags: O_RDONLY) else { return false }
+    return UserNamespaces.isOwn(namespace.number)
   }
 
   private func execute() throws -> RuntimeError {

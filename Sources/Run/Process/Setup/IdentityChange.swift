@@ -5,16 +5,29 @@ import SystemPackage
 
 /// Steps that a new container's first process and one that `exec` brings in share.
 enum IdentityChange {
-  /// In a user namespace that has been joined or mapped: its root, with all capabilities over it.
-  static func becomeRootOfNamespace() throws {
-    try attempt("become root of the user namespace", .user) { () throws(Errno) in
+  /// In a user namespace that has been joined or mapped: its root, with all capabilities over it. In one without a
+  /// root it is the process's own user, who has them as well until execve.
+  static func becomeRootOfNamespace(_ linux: LinuxConfig?, _ user: ContainerUser?) throws {
+    let uid = number(0, in: linux?.uidMappings, else: user?.uid)
+    let gid = number(0, in: linux?.gidMappings, else: user?.gid)
+    try attempt("become \(uid):\(gid) in the user namespace", .user) { () throws(Errno) in
       // Where setgroups is switched off, the groups that came along stay.
-      do throws(Errno) { try Privileges.become(user: 0, group: 0, groups: []) } catch {
-        guard error == .notPermitted else { throw error }
-        try Privileges.become(user: 0, group: 0, groups: nil)
-      }
+      do throws(Errno) { try Privileges.setGroups([]) } catch { guard error == .notPermitted else { throw error } }
+      // A change from root to another user would take the effective capabilities.
+      if uid != 0 { try Privileges.keepCapabilitiesOverUserChange(true) }
+      try Privileges.become(user: uid, group: gid, groups: nil)
+      guard uid != 0 else { return }
+      try Privileges.keepCapabilitiesOverUserChange(false)
+      let sets = try Privileges.capabilities()
+      try Privileges.setCapabilities(
+        ThreadCapabilities(effective: sets.permitted, permitted: sets.permitted, inheritable: sets.inheritable))
     }
     try attempt("hide this process from the others") { () throws(Errno) in try Privileges.setDumpable(false) }
+  }
+
+  private static func number(_ root: UInt32, in mappings: [LinuxIDMapping]?, else own: UInt32?) -> UInt32 {
+    guard let mappings, !mappings.isEmpty, !mappings.contains(where: { $0.containerID == root }) else { return root }
+    return own ?? mappings[0].containerID
   }
 
   /// Puts standard input, output and error in their places, owned by the user where they belong to this container

@@ -42,8 +42,18 @@ struct Launch {
   private func entering(_ doing: String, _ clone: () throws(Errno) -> Cloning.Outcome) throws -> Cloning.Outcome {
     do throws(Errno) { return try clone() } catch {
       if let reason = request.cgroup?.refusal(error) { throw RuntimeError.resources(reason.description) }
-      throw RuntimeError.call(doing: doing, error, .other)
+      throw refusal(doing, error)
     }
+  }
+
+  private func refusal(_ doing: String, _ error: Errno) -> RuntimeError {
+    // A process goes to a cgroup when the caller may write to the first cgroup above both. (cgroup-v2.rst, Delegation)
+    if error == .permissionDenied, let cgroup = request.cgroup {
+      let place = "the cgroup \(cgroup.name), which was not delegated together with the runtime's own"
+      return .call(doing: "\(doing) in \(place)", error, .resources)
+    }
+    guard request.bundle.hasUserNamespace || geteuid() != 0 else { return .call(doing: doing, error, .other) }
+    return .refusedNamespace(doing, error, .other)
   }
 
   /// A time namespace is entered by children only, as is a PID namespace that is joined, and what is made in a user
@@ -68,9 +78,19 @@ struct Launch {
           try Namespaces.join(file.number, Names.namespace(kind))
         }
       }
+      var kinds = namespaces
+      // Its owner is the user namespace of whoever makes it, which must be the container's.
+      if request.bundle.makes(.time), kinds.contains(.user) {
+        do throws(Errno) { try Namespaces.unshare(.user) } catch {
+          throw RuntimeError.refusedNamespace("make a user namespace", error, .user)
+        }
+        kinds.remove(.user)
+        try channel.send(.userNamespace)
+        try channel.waitToProceed()
+      }
       if request.bundle.makes(.time) { try makeTimeNamespace() }
       let outcome = try attempt("make the container's namespaces") { () throws(Errno) in
-        try Cloning.clone(namespaces, sibling: true)
+        try Cloning.clone(kinds, sibling: true)
       }
       switch outcome {
       case .child: ContainerSetup(request: request, preparation: preparation, channel: channel).run()
@@ -116,13 +136,20 @@ private struct LaunchWatch {
     do {
       if known {
         try started(pid)
+        try mapUserNamespace(pid)
         try giveUserNamespace(pid)
       }
-      let result = try listen { process in
+      var isMapped = false
+      let result = try listen {
+        try mapUserNamespace(child)
+        isMapped = true
+        try channel.send(.proceed)
+      } process: { process in
         _ = try? waitForProcess(child)
         pid = process
         known = true
         try started(process)
+        if !isMapped { try mapUserNamespace(process) }
         try giveUserNamespace(process)
       }
       return LaunchedProcess(pid: pid, terminal: result)
@@ -136,19 +163,21 @@ private struct LaunchWatch {
     }
   }
 
+  private func mapUserNamespace(_ pid: pid_t) throws {
+    guard launch.request.bundle.makes(.user), let linux = launch.request.bundle.config.linux else { return }
+    try IDMapping.write(users: linux.uidMappings ?? [], groups: linux.gidMappings ?? [], of: pid)
+  }
+
   private func giveUserNamespace(_ pid: pid_t) throws {
     let bundle = launch.request.bundle
     guard bundle.hasUserNamespace else { return }
-    if bundle.makes(.user), let linux = bundle.config.linux {
-      try IDMapping.write(users: linux.uidMappings ?? [], groups: linux.gidMappings ?? [], of: pid)
-    }
     if let score = bundle.config.process?.oomScoreAdj {
       try OutOfMemoryScore.set(score, of: pid) { launch.log.warning($0) }
     }
     try channel.send(.proceed)
   }
 
-  private func listen(_ process: (pid_t) throws -> Void) throws -> OpenFile? {
+  private func listen(userNamespace: () throws -> Void, process: (pid_t) throws -> Void) throws -> OpenFile? {
     var terminal: OpenFile?
     var executing = false
     var pid: pid_t?
@@ -158,6 +187,7 @@ private struct LaunchWatch {
       case .process(let number):
         pid = number
         try process(number)
+      case .userNamespace: try userNamespace()
       case .hooks: try runHooks(pid)
       case .terminal: terminal = files.first
       case .seccompListener:

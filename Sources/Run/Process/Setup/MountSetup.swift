@@ -64,7 +64,7 @@ struct MountSetup {
       if let prepared = trees[index] {
         source = prepared
       } else {
-        source = OpenFile(try Preparation.openTree(mount, options, recursive: options.bind ?? false, bundle))
+        source = OpenFile(try openTree(mount, options))
       }
       try attach(source, mount, options, isBind: true)
       return
@@ -92,8 +92,10 @@ struct MountSetup {
   }
 
   private func make(_ type: String, _ mount: ContainerMount, _ options: MountOptions) throws -> OwnedDescriptor {
-    let context = try attempt("begin the file system \(type) for \(mount.destination)", .mount) { () throws(Errno) in
-      try Mounts.begin(type)
+    let context: OwnedDescriptor
+    do throws(Errno) { context = try Mounts.begin(type) } catch {
+      if error == .notPermitted, let host = try bindHosts(type, mount, options) { return host }
+      throw RuntimeError.call(doing: "begin the file system \(type) for \(mount.destination)", error, .mount)
     }
     var step = ""
     do throws(Errno) {
@@ -115,6 +117,8 @@ struct MountSetup {
       step = ""
       return try Mounts.finish(context.number, options.set)
     } catch {
+      if error == .notPermitted, let host = try bindHosts(type, mount, options) { return host }
+      if let plain = withoutUnmappedGroup(type, options, error) { return try make(type, mount, plain) }
       let messages = Mounts.messages(context.number)
       let option = step.isEmpty ? "" : " with the option \(step)"
       throw RuntimeError.call(
@@ -185,9 +189,11 @@ struct MountSetup {
       if !options.recursiveSet.isEmpty || !options.recursiveClear.isEmpty {
         try Mounts.change(mount.number, set: options.recursiveSet, clear: options.recursiveClear, recursive: true)
       }
-      // Clearing what is not set changes nothing, but in a user namespace is refused where it is locked.
       if !options.set.isEmpty || !options.clear.isEmpty {
-        try Mounts.change(mount.number, set: options.set, clear: options.clear)
+        do throws(Errno) { try Mounts.change(mount.number, set: options.set, clear: options.clear) } catch {
+          guard error == .notPermitted else { throw error }
+          try keepLocked(mount.number, options)
+        }
       }
     }
   }

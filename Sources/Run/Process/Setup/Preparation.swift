@@ -30,6 +30,8 @@ struct Preparation {
     }
     // The user namespace first: it owns what makes the others joinable.
     joined.sort { $0.0 == .user && $1.0 != .user }
+    // The user namespace that this process is in cannot be joined once more. (setns(2))
+    if let (kind, file) = joined.first, kind == .user, UserNamespaces.isOwn(file.number) { joined.removeFirst() }
     try prepareRoot(bundle)
     if geteuid() == 0 { try openTrees(bundle) }
     if let process { seccomp = try SeccompProgram.make(bundle, process, cache: seccompCache) }
@@ -56,7 +58,9 @@ struct Preparation {
       return
     }
     guard geteuid() == 0 else { return }
-    root = OpenFile(try Preparation.openRoot(bundle))
+    do { root = OpenFile(try Preparation.openRoot(bundle)) } catch RuntimeError.call(_, .notPermitted, _) {
+      // Root of a user namespace without a mount namespace of its own: the container's process has one.
+    }
   }
 
   static func openRoot(_ bundle: Bundle) throws -> OwnedDescriptor {
@@ -72,21 +76,37 @@ struct Preparation {
     for (index, mount) in (bundle.config.mounts ?? []).enumerated() {
       let options = try MountOptions(mount.options ?? [])
       guard let recursive = options.bind, !options.remount else { continue }
-      trees[index] = OpenFile(try Preparation.openTree(mount, options, recursive: recursive, bundle))
+      let tree: OwnedDescriptor
+      do { tree = try Preparation.openTree(mount, recursive: recursive, bundle) } catch
+        RuntimeError.call(_, .notPermitted, _)
+      {
+        // As for the root.
+        continue
+      }
+      trees[index] = OpenFile(try Preparation.mapOwners(tree, mount, options, bundle))
     }
   }
 
-  static func openTree(
-    _ mount: ContainerMount, _ options: MountOptions, recursive: Bool, _ bundle: Bundle
-  ) throws -> OwnedDescriptor {
+  static func openTree(_ mount: ContainerMount, recursive: Bool, _ bundle: Bundle) throws -> OwnedDescriptor {
     guard let source = mount.source, !source.isEmpty else {
       throw RuntimeError.configuration(
         property: "mounts", problem: "has the bind mount \(mount.destination) without a source")
     }
     let path = FilePath(source).isAbsolute ? FilePath(source) : bundle.path.appending(FilePath(source).components)
-    let tree = try attempt("bind \(path) for \(mount.destination)", .mount) { () throws(Errno) in
-      try Mounts.copy(workingDirectory, path.string, recursive: recursive)
+    do throws(Errno) { return try Mounts.copy(workingDirectory, path.string, recursive: recursive) } catch {
+      // What is mounted there came along from another user namespace and hides what is below it for good.
+      // (mount_namespaces(7), Restrictions on mount namespaces)
+      let reason =
+        error == .invalidArgument && !recursive
+        ? " (in a user namespace a directory is bound together with what is mounted in it: use rbind)" : ""
+      throw RuntimeError.call(doing: "bind \(path) for \(mount.destination)\(reason)", error, .mount)
     }
+  }
+
+  /// The mount's own mappings, or with idmap the container's.
+  static func mapOwners(
+    _ tree: consuming OwnedDescriptor, _ mount: ContainerMount, _ options: MountOptions, _ bundle: Bundle
+  ) throws -> OwnedDescriptor {
     if let recursive = options.idMapped ?? (mount.uidMappings == nil ? nil : false) {
       guard
         let users = mount.uidMappings ?? bundle.config.linux?.uidMappings,
@@ -96,8 +116,14 @@ struct Preparation {
           property: "mounts", problem: "has the idmapped \(mount.destination) and no mappings")
       }
       let namespace = try IDMapping.namespace(users: users, groups: groups)
-      try attempt("map owners of \(path) for \(mount.destination)", .mount) { () throws(Errno) in
-        try Mounts.change(tree.number, set: .idMapped, recursive: recursive, userNamespace: namespace.number)
+      let number = tree.number
+      do throws(Errno) {
+        try Mounts.change(number, set: .idMapped, recursive: recursive, userNamespace: namespace.number)
+      } catch {
+        let reason =
+          error == .notPermitted && !UserNamespaces.isInitial
+          ? " (only the owner of the user namespace in which the file system was mounted may do that)" : ""
+        throw RuntimeError.call(doing: "map owners of the mount \(mount.destination)\(reason)", error, .mount)
       }
     }
     return tree
@@ -114,7 +140,12 @@ extension OverlayRoot {
     // Relative directories make the list short.
     try attempt("enter \(directory)", .rootfs) { () throws(Errno) in try Errno.check(chdir(directory.string)) }
     defer { fchdir(here.number) }
-    let context = try attempt("begin an overlay", .rootfs) { () throws(Errno) in try Mounts.begin("overlay") }
+    let context: OwnedDescriptor
+    do throws(Errno) { context = try Mounts.begin("overlay") } catch {
+      // Root of a user namespace without a mount namespace of its own: the container's process has one.
+      if error == .notPermitted { return nil }
+      throw RuntimeError.call(doing: "begin an overlay", error, .rootfs)
+    }
     do throws(Errno) {
       try Mounts.set(context.number, "source", "overlay")
       let layers = lower.split(separator: ":").map { String($0) }
@@ -138,6 +169,7 @@ extension OverlayRoot {
       // What one layer holds must not depend on those below it: a build makes an archive of the upper directory.
       try Mounts.set(context.number, "redirect_dir", "off")
       try Mounts.set(context.number, "index", "off")
+      if !UserNamespaces.isInitial { try Mounts.set(context.number, flag: "userxattr") }
       return try Mounts.finish(context.number, upper == nil ? .readOnly : [])
     } catch {
       let messages = Mounts.messages(context.number)
@@ -152,7 +184,8 @@ extension OverlayRoot {
     var data = "lowerdir=\(lower)"
     if let upper, let work { data += ",upperdir=\(upper),workdir=\(work)" }
     data += ",redirect_dir=off,index=off"
-    if userNamespace { data += ",userxattr" }
+    // Layers of a user namespace cannot have the attributes that the machine's root alone may set.
+    if userNamespace || !UserNamespaces.isInitial { data += ",userxattr" }
     guard data.utf8.count < 4096 else {
       throw RuntimeError.unsupported(
         "a root of so many layers (\(data.utf8.count) bytes of names)",

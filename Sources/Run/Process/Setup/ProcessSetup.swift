@@ -200,12 +200,13 @@ struct ProcessSetup {
       try Privileges.limitBoundingSet(to: plan.bounding)
       try Privileges.keepCapabilitiesOverUserChange(true)
     }
-    let groups = user.additionalGids ?? []
-    do { try become(user, groups) } catch RuntimeError.call(let doing, .notPermitted, let kind) {
-      guard try groups.isEmpty && Self.isSetgroupsDenied() else {
-        throw RuntimeError.call(doing: doing, .notPermitted, kind)
-      }
-      try become(user, nil)
+    try setGroups(user.additionalGids ?? [], mayChange: before.effective.contains(.setGID))
+    do throws(Errno) { try Privileges.become(user: user.uid, group: user.gid, groups: nil) } catch {
+      let reason = error == .invalidArgument ? " (the user namespace of the container does not map it)" : ""
+      throw RuntimeError.call(doing: "become user \(user.uid):\(user.gid)\(reason)", error, .user)
+    }
+    try attempt("lose capabilities with the next change of user") { () throws(Errno) in
+      try Privileges.keepCapabilitiesOverUserChange(false)
     }
     // A filter without no_new_privs takes CAP_SYS_ADMIN to load: it stays until then, permitted but nowhere else.
     let needsAdmin = seccomp != nil && process.noNewPrivileges != true
@@ -220,23 +221,21 @@ struct ProcessSetup {
     if needsAdmin { finalSets = final }
   }
 
-  private func become(_ user: ContainerUser, _ groups: [UInt32]?) throws {
-    try attempt("become user \(user.uid):\(user.gid)", .user) { () throws(Errno) in
-      try Privileges.become(user: user.uid, group: user.gid, groups: groups)
-      try Privileges.keepCapabilitiesOverUserChange(false)
+  /// - Parameter mayChange: the capability is there; what the kernel refuses is then switched off for the namespace.
+  private func setGroups(_ groups: [UInt32], mayChange: Bool) throws {
+    do throws(Errno) { try Privileges.setGroups(groups) } catch {
+      let isOff = error == .notPermitted && mayChange
+      // A user who has mapped itself alone could otherwise drop a group that keeps it out of something: the groups that
+      // came along stay. (user_namespaces(7), /proc/pid/setgroups)
+      if isOff, groups.isEmpty { return }
+      let reason =
+        isOff
+        ? " (setgroups is switched off where a user has mapped itself alone: map ranges of groups, or leave out "
+          + "process.user.additionalGids)"
+        : error == .invalidArgument ? " (the user namespace of the container does not map them all)" : ""
+      let list = groups.map { "\($0)" }.joined(separator: ",")
+      throw RuntimeError.call(doing: "set the groups \(list)\(reason)", error, .user)
     }
-  }
-
-  /// An unprivileged user's namespace has setgroups switched off; then there is nothing to set. It is asked for only
-  /// when the kernel has refused, and never of a file that a container could fake: a process would keep the groups of
-  /// the runtime.
-  private static func isSetgroupsDenied() throws -> Bool {
-    let proc = try ProcFS.own(onlyProcesses: true)
-    let text = try attempt("read /proc/self/setgroups", .user) { () throws(Errno) in
-      let file = try proc.openSelf("setgroups", flags: O_RDONLY)
-      return try readAll(file.number, limit: 16)
-    }
-    return text.first == UInt8(ascii: "d")
   }
 }
 

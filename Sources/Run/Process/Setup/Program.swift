@@ -6,7 +6,7 @@ import SystemPackage
 /// The program that a process is to become.
 enum Program {
   /// Where the environment has no PATH, as execvp(3).
-  private static let standardPath = "/bin:/usr/bin"
+  static let standardPath = "/bin:/usr/bin"
 
   /// The file of the first argument, as the current user in the current root finds it.
   ///

@@ -8,6 +8,8 @@ import SystemPackage
 enum SetupMessage {
   /// To the runtime: the process's ID, from one that stands in between.
   case process(pid_t)
+  /// The process in between is in the new user namespace, which is to be mapped before `proceed`.
+  case userNamespace
   /// The namespaces and mounts are there; wait for `proceed` while hooks of the runtime's side run.
   case hooks
   /// With the master of the container's terminal.
@@ -27,6 +29,7 @@ enum SetupMessage {
   var bytes: [UInt8] {
     switch self {
     case .process(let pid): [UInt8(ascii: "P")] + Array("\(pid)".utf8)
+    case .userNamespace: [UInt8(ascii: "U")]
     case .hooks: [UInt8(ascii: "H")]
     case .terminal: [UInt8(ascii: "T")]
     case .seccompListener: [UInt8(ascii: "N")]
@@ -45,6 +48,7 @@ enum SetupMessage {
     case UInt8(ascii: "P"):
       guard let pid = pid_t(text) else { return nil }
       self = .process(pid)
+    case UInt8(ascii: "U"): self = .userNamespace
     case UInt8(ascii: "H"): self = .hooks
     case UInt8(ascii: "T"): self = .terminal
     case UInt8(ascii: "N"): self = .seccompListener

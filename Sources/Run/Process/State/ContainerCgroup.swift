@@ -12,13 +12,16 @@ struct ContainerCgroup {
   private let log: Log
   /// What a killed supervisor has left in it is ended.
   private let takesOver: Bool
+  /// Running without one is not an option. (`--rootless=false`)
+  private let isRequired: Bool
 
-  init(_ bundle: Bundle, id: String, tree: CgroupTree?, log: Log, takesOver: Bool) {
+  init(_ bundle: Bundle, id: String, tree: CgroupTree?, log: Log, takesOver: Bool, isRequired: Bool = false) {
     self.bundle = bundle
     self.id = id
     self.tree = tree
     self.log = log
     self.takesOver = takesOver
+    self.isRequired = isRequired
   }
 
   /// nil where there is none and nothing asks for one: processes are then known by their PID namespace alone.
@@ -33,21 +36,38 @@ struct ContainerCgroup {
       }
       return nil
     }
-    do {
-      try limits.check(tree)
-      let cgroup = try tree.cgroup(at: CgroupsPath.name(bundle.config.linux?.cgroupsPath, id: id))
-      let isNew = try claim(cgroup)
-      try furnish(cgroup, limits, isNew: isNew)
-      return cgroup
-    } catch {
-      guard let problem = error as? CgroupError else { throw error }
+    do { return try make(tree, below: "/clipper", limits) } catch {
+      guard var problem = error as? CgroupError else { throw error }
+      if problem.isRefusal, !isPlaced, let place = Delegation.place(tree) {
+        do { return try make(tree, below: place, limits) } catch let error as CgroupError { problem = error }
+      }
+      guard problem.isRefusal else { throw RuntimeError.resources(problem.description) }
       // Without rights to the tree a container runs outside of it, when nothing was to be limited.
-      if needed.isEmpty, problem.isRefusal {
+      if needed.isEmpty, resources?.unified?.isEmpty != false, !isRequired {
         log.debug("no cgroup for \(id): \(problem)")
         return nil
       }
-      throw RuntimeError.resources(problem.description)
+      throw RuntimeError.resources("\(problem) (\(Delegation.advice))")
     }
+  }
+
+  /// Whether the bundle says where in the tree it is to be.
+  private var isPlaced: Bool {
+    guard let path = bundle.config.linux?.cgroupsPath else { return false }
+    return path.hasPrefix("/") || path.contains(":")
+  }
+
+  private func make(_ tree: CgroupTree, below place: String, _ limits: CgroupLimits) throws -> Cgroup {
+    try limits.check(tree)
+    let cgroup = try tree.cgroup(at: CgroupsPath.name(bundle.config.linux?.cgroupsPath, id: id, below: place))
+    let isNew = try claim(cgroup)
+    // An unprivileged user can make a cgroup in which it cannot start anything.
+    if geteuid() != 0, let obstacle = Delegation.obstacle(to: cgroup) {
+      if isNew { try? cgroup.remove() }
+      throw CgroupError.file(obstacle, doing: "move a process by", .permissionDenied)
+    }
+    try furnish(cgroup, limits, isNew: isNew)
+    return cgroup
   }
 
   /// Makes the directory, or takes an empty one that somebody has made for it. true: it is new.
@@ -91,7 +111,7 @@ struct ContainerCgroup {
   private func restrictDevices(_ cgroup: Cgroup, _ filter: DeviceFilter, replacing: Bool) throws {
     do { try cgroup.restrictDevices(filter, replacing: replacing) } catch {
       // An unprivileged user may not load a program, and has no rights to devices that it would take away.
-      guard geteuid() != 0 else { throw error }
+      guard geteuid() != 0 || !UserNamespaces.isInitial else { throw error }
       log.debug("devices are not restricted by the cgroup: \(error)")
     }
   }

@@ -12,6 +12,8 @@ struct ContainerStart {
   /// Takes the place of a container of the same ID whose supervisor was killed: the caller holds the supervisor's lock.
   /// Its program ends with the supervisor, except where it has changed its user since. (PR_SET_PDEATHSIG)
   var replacesOrphan = false
+  /// A cgroup that cannot be made is an error also when nothing is to be limited.
+  var requiresCgroup = false
 
   func run(_ bundle: Bundle, _ configure: (inout LaunchRequest) throws -> Void) throws -> (Container, LaunchedProcess) {
     guard bundle.config.process != nil else {
@@ -26,7 +28,9 @@ struct ContainerStart {
         try writeAll(copy.number, bundle.text)
       }
       let tree = CgroupTree.find()
-      cgroup = try ContainerCgroup(bundle, id: id, tree: tree, log: log, takesOver: replacesOrphan).make()
+      cgroup = try ContainerCgroup(
+        bundle, id: id, tree: tree, log: log, takesOver: replacesOrphan, isRequired: requiresCgroup
+      ).make()
       var request = LaunchRequest(id: id, bundle: bundle)
       request.cgroups = tree
       request.cgroup = cgroup

@@ -7,7 +7,8 @@ import SystemPackage
 /// The runtime's memory of its containers.
 ///
 /// ```
-/// <root>/                 --root; $XDG_RUNTIME_DIR/clipper/runtime, or /run/clipper/runtime for root
+/// <root>/                 --root; /run/clipper/runtime for root, else $XDG_RUNTIME_DIR/clipper/runtime, where that is
+///                         not set below /run/user/UID
 ///   .seccomp/<hash>       compiled filters
 ///   <id>/state.json       SavedState: written when the process exists
 ///   <id>/config.json      the bundle's, as it was at the start
@@ -17,8 +18,12 @@ struct StateDirectory {
   let root: FilePath
 
   static var standard: FilePath {
-    if geteuid() != 0, let runtime = getenv("XDG_RUNTIME_DIR") {
-      return FilePath(String(cString: runtime)).appending("clipper/runtime")
+    let user = geteuid()
+    let runtime = getenv("XDG_RUNTIME_DIR").map { FilePath(String(cString: $0)) }.flatMap { $0.isAbsolute ? $0 : nil }
+    if user != 0 { return (runtime ?? FilePath("/run/user/\(user)")).appending("clipper/runtime") }
+    // Root of a user namespace is the user who made it; one who says to be root is in a container's. (as runc)
+    if let runtime, getenv("USER").map({ String(cString: $0) }) != "root", !UserNamespaces.isInitial {
+      return runtime.appending("clipper/runtime")
     }
     return "/run/clipper/runtime"
   }
@@ -46,10 +51,28 @@ struct StateDirectory {
   /// A new container's place; exactly one of several at once gets it.
   func make(_ id: String) throws -> FilePath {
     let path = try path(id)
-    try attempt("make \(root)") { () throws(Errno) in try makeDirectories(root, mode: 0o700) }
+    do throws(Errno) { try makeDirectories(root, mode: 0o700) } catch {
+      let advice = geteuid() == 0 ? "" : " (set XDG_RUNTIME_DIR to a directory of this user, or give --root)"
+      throw RuntimeError.call(doing: "make \(root)\(advice)", error, .other)
+    }
+    try checkOwner()
     if mkdir(path.string, 0o700) == 0 { return path }
     if Errno.current == .fileExists { throw RuntimeError.containerExists(id) }
     throw RuntimeError.call(doing: "make \(path)", Errno.current, .other)
+  }
+
+  /// What an unprivileged user reads here decides which of its processes end: nobody else may write it.
+  private func checkOwner() throws {
+    let user = geteuid()
+    guard user != 0 else { return }
+    var status = stat()
+    guard stat(root.string, &status) == 0 else { return }
+    guard status.st_uid == user, status.st_mode & 0o022 == 0 else {
+      let problem = status.st_uid == user ? "can be written by others" : "belongs to user \(status.st_uid)"
+      throw RuntimeError.state("the state directory \(root) \(problem): name another one by --root")
+    }
+    // What is old in $XDG_RUNTIME_DIR may be cleared away, but for what has the sticky bit. (XDG base directories)
+    if status.st_mode & S_ISVTX == 0, root == Self.standard { chmod(root.string, status.st_mode & 0o777 | S_ISVTX) }
   }
 
   func remove(_ id: String) throws {
@@ -84,6 +107,7 @@ struct StateDirectory {
 
   func load(_ id: String) throws -> Container {
     let path = try path(id)
+    try checkOwner()
     let text: [UInt8]
     do throws(Errno) { text = try read(path) } catch {
       if error == .noSuchFileOrDirectory { throw RuntimeError.noSuchContainer(id) }

@@ -155,7 +155,7 @@ extension VerbContext {
 
   /// Writes a config.json to begin with.
   func spec(_ words: ArraySlice<String>) throws -> Int32 {
-    let arguments = try Arguments(words, [.option("bundle", "b")], command: "spec")
+    let arguments = try Arguments(words, [.option("bundle", "b"), .flag("rootless")], command: "spec")
     let file = FilePath(arguments["bundle"] ?? ".").appending("config.json")
     let capabilities = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
     let process = ContainerProcess(
@@ -167,9 +167,10 @@ extension VerbContext {
     linux.namespaces = [.pid, .network, .ipc, .uts, .mount, .cgroup].map { LinuxNamespace(type: $0) }
     linux.maskedPaths = DockerDefaults.maskedPaths
     linux.readonlyPaths = DockerDefaults.readonlyPaths
-    let config = RuntimeConfig(
+    var config = RuntimeConfig(
       process: process, root: ContainerRoot(path: "rootfs", readonly: true), hostname: "clipper",
       mounts: DockerDefaults.mounts(), linux: linux)
+    if arguments.has("rootless") { config.makeRootless(user: geteuid(), group: getegid()) }
     let text = try JSONText.encode(config, pretty: true) + [UInt8(ascii: "\n")]
     try attempt("write \(file)") { () throws(Errno) in
       let new = try openat2(workingDirectory, file.string, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)

@@ -87,7 +87,8 @@ struct CreateVerb {
   private func start(_ bundle: Bundle, _ configure: (inout LaunchRequest) throws -> Void) throws -> (
     Container, LaunchedProcess
   ) {
-    let start = ContainerStart(root: context.root, id: id, log: context.log)
+    var start = ContainerStart(root: context.root, id: id, log: context.log)
+    start.requiresCgroup = context.requiresCgroup
     return try start.run(bundle) { request in
       request.preserved = preserved
       request.newKeyring = !arguments.has("no-new-keyring")

@@ -29,7 +29,7 @@ public enum RuntimeProgram {
       [
         .option("root"), .option("log"), .option("log-format"), .flag("debug"), .flag("version", "v"),
         .flag("help", "h"),
-        .flag("systemd-cgroup"),
+        .flag("systemd-cgroup"), .option("rootless"),
       ], command: "clipper-runtime", operandsEndFlags: true)
     if global.has("systemd-cgroup") {
       throw RuntimeError.unsupported(
@@ -51,7 +51,8 @@ public enum RuntimeProgram {
       return 0
     }
     let root = try global["root"].map { try Bundle.absolute(FilePath($0)) } ?? StateDirectory.standard
-    let context = VerbContext(root: StateDirectory(root: root), log: log, arguments: arguments)
+    var context = VerbContext(root: StateDirectory(root: root), log: log, arguments: arguments)
+    context.requiresCgroup = try requiresCgroup(global["rootless"])
     return try run(verb, global.operands.dropFirst(), context)
   }
 
@@ -78,10 +79,20 @@ public enum RuntimeProgram {
     }
   }
 
+  /// `--rootless`, as runc reads it: with false, a cgroup that the caller has no right to make is an error.
+  private static func requiresCgroup(_ value: String?) throws -> Bool {
+    switch value?.lowercased() {
+    case nil, "", "auto", "1", "t", "true": return false
+    case "0", "f", "false": return true
+    default: throw RuntimeError.usage("--rootless is \"\(value ?? "")\": use auto, true or false")
+    }
+  }
+
   static func output(_ text: String) { try? writeAll(1, Array(text.utf8)) }
 
   private static let usage = """
-    usage: clipper-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug] COMMAND [ARGUMENT...]
+    usage: clipper-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug] [--rootless auto|true|false]
+                           COMMAND [ARGUMENT...]
 
       create [-b BUNDLE] [--console-socket PATH] [--pid-file FILE] [--no-new-keyring] [--preserve-fds N] ID
       start ID
@@ -93,7 +104,7 @@ public enum RuntimeProgram {
       delete [-f] ID
       pause ID, resume ID
       list [-f table|json] [-q]
-      spec [-b BUNDLE]
+      spec [-b BUNDLE] [--rootless]
       features
 
     """
@@ -105,6 +116,7 @@ struct VerbContext {
   let log: Log
   /// The whole command line, for a program that executes itself again.
   let arguments: [String]
+  var requiresCgroup = false
 
   /// Before anything of a container can see this process. (CVE-2019-5736)
   func protectProgram() throws { try OwnProgram.protect(arguments: arguments, environment: currentEnvironment()) }
