@@ -27,7 +27,8 @@ extension MountSetup {
     default: return nil
     }
     guard bundle.namespace(shared.kind) == nil else { return nil }
-    return try attempt("bind the host's \(shared.path) on \(mount.destination)", .mount) { () throws(Errno) in
+    let why = "a new \(type) takes a \(shared.kind.rawValue) namespace of the container's"
+    return try attempt("bind the host's \(shared.path) on \(mount.destination) (\(why))", .mount) { () throws(Errno) in
       let tree = try Mounts.copy(workingDirectory, shared.path, recursive: true)
       guard try Mounts.fileSystemType(tree.number) == shared.fileSystem else { throw Errno(rawValue: ENODEV) }
       try Mounts.change(tree.number, set: options.set)

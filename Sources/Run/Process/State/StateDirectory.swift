@@ -165,8 +165,18 @@ struct Container {
 
   /// Whether its first process lives. A number that was given to another process since is not it.
   var isAlive: Bool {
-    guard let process = ProcessStatus(saved.pid), process.startTime == saved.pidStartTime else { return false }
+    guard let process = ProcessStatus(saved.pid) else { return isHidden }
+    guard process.startTime == saved.pidStartTime else { return false }
     return !process.hasEnded
+  }
+
+  /// Where /proc shows a user only what it may look into (proc(5), hidepid), a process that waits for `start` cannot be
+  /// seen; its socket is the proof that it is there.
+  private var isHidden: Bool {
+    guard geteuid() != 0, Glibc.kill(saved.pid, 0) == 0 || Errno.current != .noSuchProcess,
+      let open = try? openat2(workingDirectory, directory.string, flags: pathOnly | O_DIRECTORY)
+    else { return false }
+    return StartSocket.isWaiting(in: open.number)
   }
 
   var status: RuntimeState.Status {
