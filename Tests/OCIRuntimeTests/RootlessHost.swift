@@ -86,6 +86,8 @@ final class RootlessHost: Sendable {
     -> FilePath
   {
     var config = config(arguments)
+    // Tests run side by side, with containers of the same names.
+    config.linux?.cgroupsPath = "\(host.directory.lastComponent?.string ?? "")-\(id)"
     change(&config)
     let bundle = host.directory.appending(id)
     try makeDirectories(bundle)

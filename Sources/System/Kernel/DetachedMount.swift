@@ -32,11 +32,13 @@ public enum DetachedMount {
       try set(context.number, "workdir", work.string)
     }
     // A redirect would make a layer's archive depend on the layers below it.
-    try set(context.number, "redirect_dir", "off")
-    try set(context.number, "index", "off")
-    if geteuid() != 0 {
+    if geteuid() == 0 {
+      try set(context.number, "redirect_dir", "off")
+    } else {
+      // It redirects nothing, and takes no word about it.
       try Errno.check(kernel_fsconfig(context.number, 0 /* FSCONFIG_SET_FLAG */, "userxattr", nil, 0))
     }
+    try set(context.number, "index", "off")
     try Errno.check(kernel_fsconfig(context.number, 6 /* FSCONFIG_CMD_CREATE */, nil, nil, 0))
     let attributes: UInt32 = upper == nil ? 1 /* MOUNT_ATTR_RDONLY */ : 0
     return OwnedDescriptor(try Errno.check(kernel_fsmount(context.number, 1 /* FSMOUNT_CLOEXEC */, attributes)))
@@ -65,9 +67,9 @@ public enum DetachedMount {
         _ = path.removePrefix(common)
         return escaped(path)
       }
-      var data = "lowerdir=\(lower.map(name).joined(separator: ":")),redirect_dir=off,index=off"
+      var data = "lowerdir=\(lower.map(name).joined(separator: ":")),index=off"
       if let upper, let work { data += ",upperdir=\(name(upper)),workdir=\(name(work))" }
-      if geteuid() != 0 { data += ",userxattr" }
+      data += geteuid() == 0 ? ",redirect_dir=off" : ",userxattr"
       guard data.utf8.count < 4096 else { throw .argListTooLong }
       let place = lower[0].string
       try Mounts.mount(

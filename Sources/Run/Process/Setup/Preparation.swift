@@ -167,9 +167,13 @@ extension OverlayRoot {
         try Mounts.set(context.number, "workdir", work)
       }
       // What one layer holds must not depend on those below it: a build makes an archive of the upper directory.
-      try Mounts.set(context.number, "redirect_dir", "off")
+      if UserNamespaces.isInitial {
+        try Mounts.set(context.number, "redirect_dir", "off")
+      } else {
+        // It redirects nothing, and takes no word about it.
+        try Mounts.set(context.number, flag: "userxattr")
+      }
       try Mounts.set(context.number, "index", "off")
-      if !UserNamespaces.isInitial { try Mounts.set(context.number, flag: "userxattr") }
       return try Mounts.finish(context.number, upper == nil ? .readOnly : [])
     } catch {
       let messages = Mounts.messages(context.number)
@@ -183,9 +187,9 @@ extension OverlayRoot {
   func mount(on target: String, userNamespace: Bool) throws {
     var data = "lowerdir=\(lower)"
     if let upper, let work { data += ",upperdir=\(upper),workdir=\(work)" }
-    data += ",redirect_dir=off,index=off"
-    // Layers of a user namespace cannot have the attributes that the machine's root alone may set.
-    if userNamespace || !UserNamespaces.isInitial { data += ",userxattr" }
+    // Layers of a user namespace cannot have the attributes that the machine's root alone may set; with those that users
+    // may set nothing is redirected, and saying so is an error.
+    data += userNamespace || !UserNamespaces.isInitial ? ",index=off,userxattr" : ",index=off,redirect_dir=off"
     guard data.utf8.count < 4096 else {
       throw RuntimeError.unsupported(
         "a root of so many layers (\(data.utf8.count) bytes of names)",

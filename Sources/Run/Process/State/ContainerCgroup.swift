@@ -61,8 +61,8 @@ struct ContainerCgroup {
     try limits.check(tree)
     let cgroup = try tree.cgroup(at: CgroupsPath.name(bundle.config.linux?.cgroupsPath, id: id, below: place))
     let isNew = try claim(cgroup)
-    // An unprivileged user can make a cgroup in which it cannot start anything.
-    if geteuid() != 0, let obstacle = Delegation.obstacle(to: cgroup) {
+    // A user without rights can make or find a cgroup in which it cannot start anything.
+    if geteuid() != 0 || !isNew, let obstacle = Delegation.obstacle(to: cgroup) {
       if isNew { try? cgroup.remove() }
       throw CgroupError.file(obstacle, doing: "move a process by", .permissionDenied)
     }
