@@ -163,7 +163,7 @@ let package = Package(
     tests("DockerfileSyntax", ["DockerfileSyntax"]),
     tests("BuildGraph", ["BuildGraph", "DockerfileSyntax", "ImageSpec"]),
     tests("DistributionSpec", ["DistributionSpec", "ImageSpec"]),
-    tests("OCIRuntime", ["OCIRuntime", "RuntimeSpec", "Cgroups", "Kernel", system]),
+    tests("OCIRuntime", ["OCIRuntime", "RuntimeSpec", "Cgroups", "Kernel", "CKernel", system]),
     tests("Kernel", ["Kernel", system]),
     tests("Cgroups", ["Cgroups", "Kernel", system]),
     tests("Layers", ["Layers", "ImageSpec", "Kernel", system]),

@@ -55,6 +55,15 @@ struct Log {
   static func quoted(_ text: String) -> String {
     var bytes: [UInt8] = []
     JSONBytes.append(text.utf8, to: &bytes)
-    return String(decoding: bytes, as: UTF8.self)
+    let quoted = String(decoding: bytes, as: UTF8.self)
+    // JSON lets these through, and a terminal obeys them.
+    guard quoted.unicodeScalars.contains(where: { (0x7f...0x9f).contains($0.value) }) else { return quoted }
+    return quoted.unicodeScalars.reduce(into: "") { text, scalar in
+      if (0x7f...0x9f).contains(scalar.value) {
+        text += "\\u00\(String(scalar.value, radix: 16))"
+      } else {
+        text.unicodeScalars.append(scalar)
+      }
+    }
   }
 }

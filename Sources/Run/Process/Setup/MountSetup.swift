@@ -157,7 +157,9 @@ struct MountSetup {
     }
   }
 
-  private mutating func attach(_ source: OpenFile, _ mount: ContainerMount, _ options: MountOptions, isBind: Bool) throws {
+  private mutating func attach(_ source: OpenFile, _ mount: ContainerMount, _ options: MountOptions, isBind: Bool)
+    throws
+  {
     let path = mount.destination
     if isBind { try change(source, options, path) }
     let sourceStatus = try attempt("look at the source of \(path)", .mount) { () throws(Errno) in
