@@ -44,7 +44,7 @@ import Testing
     for mount in config.mounts ?? [] { _ = try MountOptions(mount.options ?? []) }
     if let resources = config.linux?.resources {
       _ = try Limits.limits(resources)
-      _ = try Limits.deviceRules(resources)
+      _ = try Limits.deviceRules(resources.devices ?? [])
     }
     if let process = config.process {
       _ = try CapabilityPlan(process.capabilities, available: .all, warn: { _ in })
