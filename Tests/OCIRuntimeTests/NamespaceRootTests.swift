@@ -44,7 +44,8 @@ struct NamespaceRootTests {
       config.mounts = config.mounts?.map { mount in
         switch mount.destination {
         case "/sys":
-          return ContainerMount(destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"])
+          return ContainerMount(
+            destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"])
         case "/dev/pts":
           var mount = mount
           mount.options?.append("gid=5")

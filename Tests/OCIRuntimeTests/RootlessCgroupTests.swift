@@ -10,16 +10,20 @@ import Testing
 /// A part of the cgroup v2 tree that root has given to the user, with the place from which the runtime is called.
 final class DelegatedTree {
   let top: FilePath
+  private let outer: FilePath
   private let caller: FilePath
 
-  /// - Parameter name: of the cgroup below the mount.
+  /// - Parameters:
+  ///   - name: of a cgroup below the mount, in which the delegated one lies.
+  ///   - controllers: what the user can have.
   init?(_ name: String, controllers: [String] = []) throws {
     guard let tree = CgroupTree.find() else { return nil }
-    top = tree.mount.appending(name)
+    outer = tree.mount.appending(name)
+    top = outer.appending("user")
     caller = top.appending("caller")
     try makeDirectories(caller)
     let enable = controllers.map { "+\($0)" }.joined(separator: " ")
-    for place in [tree.mount, top] where !controllers.isEmpty {
+    for place in [tree.mount, outer] where !controllers.isEmpty {
       let file = try openat2(workingDirectory, place.appending("cgroup.subtree_control").string, flags: O_WRONLY)
       try writeAll(file.number, Array(enable.utf8))
     }
@@ -34,7 +38,7 @@ final class DelegatedTree {
 
   deinit {
     guard let tree = CgroupTree.find() else { return }
-    let all = Cgroup(tree: tree, path: top)
+    let all = Cgroup(tree: tree, path: outer)
     try? all.kill()
     try? all.remove()
   }
@@ -125,8 +129,8 @@ struct RootlessCgroupTests {
   /// A cgroup that the user can make is of no use where no process can be moved to it.
   @Test func cgroupsThatCannotBeEnteredAreNotUsed() throws {
     guard let tree = try delegated() else { return }
-    let bundle = try host.bundle("one", ["true"]) { [name = tree.top.lastComponent?.string ?? ""] in
-      $0.linux?.cgroupsPath = "/\(name)/one"
+    let bundle = try host.bundle("one", ["true"]) { [outer = tree.top.removingLastComponent()] in
+      $0.linux?.cgroupsPath = "/\(outer.lastComponent?.string ?? "")/user/one"
     }
     try host.host.succeed(host.runtime("run", "--bundle", bundle.string, "one"))
     let result = try host.runtime("--rootless=false", "run", "--bundle", bundle.string, "one")

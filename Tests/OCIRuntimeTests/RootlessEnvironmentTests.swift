@@ -44,7 +44,8 @@ struct RootlessEnvironmentTests {
       $0.linux?.uidMappings?[0].hostID = 0
       $0.linux?.gidMappings?[0].hostID = 0
     }
-    let script = "echo 0 > /proc/sys/user/max_\(kind)_namespaces && exec \(host.host.program) run --bundle \(bundle) one"
+    let script =
+      "echo 0 > /proc/sys/user/max_\(kind)_namespaces && exec \(host.host.program) run --bundle \(bundle) one"
     let result = try host.command(["/bin/sh", "-c", script], as: .loneNamespaceRoot)
     #expect(result.status == 1)
     #expect(result.errorOutput.contains("the sysctl user.max_\(kind)_namespaces is 0"), "\(result.errorOutput)")
@@ -84,7 +85,8 @@ struct RootlessEnvironmentTests {
     let bundle = try host.bundle("one", ["true"]) {
       if caller != .user { $0.shareUserNamespace() }
       $0.hooks = ContainerHooks(createRuntime: [
-        ContainerHook(path: "/bin/sh", args: ["sh", "-c", "readlink /proc/$PPID/exe >&2; exit 1"], env: ["PATH=/bin:/usr/bin"])
+        ContainerHook(
+          path: "/bin/sh", args: ["sh", "-c", "readlink /proc/$PPID/exe >&2; exit 1"], env: ["PATH=/bin:/usr/bin"])
       ])
     }
     func file(_ program: FilePath) throws -> String {
@@ -114,7 +116,8 @@ struct RootlessEnvironmentTests {
     }
     try host.host.succeed(
       host.runtime(
-        "create", "--bundle", bundle.string, "--console-socket", host.host.directory.appending("console").string, "one"))
+        "create", "--bundle", bundle.string, "--console-socket", host.host.directory.appending("console").string, "one")
+    )
     let terminal = try socket.receive(milliseconds: 5000)
     try host.host.succeed(host.runtime("start", "one"))
     var text = ""

@@ -33,8 +33,9 @@ final class RootlessHost: Sendable {
       print("SKIPPED: rootless containers: unshare, setpriv and mount are needed (Debian: util-linux)")
       return false
     }
-    guard let run = try? Spawn("/usr/bin/setpriv", ["--reuid", "64242", "--clear-groups", "unshare", "--user", "true"])
-      .capture(milliseconds: 30_000), run.status == .exited(0)
+    guard
+      let run = try? Spawn("/usr/bin/setpriv", ["--reuid", "64242", "--clear-groups", "unshare", "--user", "true"])
+        .capture(milliseconds: 30_000), run.status == .exited(0)
     else {
       print("SKIPPED: rootless containers: the kernel lets ordinary users make no user namespaces")
       return false

@@ -17,7 +17,8 @@ struct RootlessMountTests {
 
   /// A new instance would belong to a namespace that the container does not own.
   @Test func fileSystemsOfSharedNamespacesAreTheHosts() throws {
-    let result = try host.shell("grep -c ' /sys sysfs ro,' /proc/mounts; ls /proc | grep -c '^\(getpid())$'") { config in
+    let result = try host.shell("grep -c ' /sys sysfs ro,' /proc/mounts; ls /proc | grep -c '^\(getpid())$'") {
+      config in
       config.mounts = config.mounts?.map { $0.destination == "/sys" ? Self.sysfs : $0 }
       config.linux?.namespaces?.removeAll { $0.type == .pid }
     }
@@ -104,19 +105,24 @@ struct RootlessMountTests {
   }
 
   @Test func devicesAreTheHosts() throws {
-    let result = try host.shell("echo x > /dev/null; head -c 3 /dev/zero | wc -c; ls -l /dev/own | cut -c1; stat -c %t:%T /dev/full") {
+    let result = try host.shell(
+      "echo x > /dev/null; head -c 3 /dev/zero | wc -c; ls -l /dev/own | cut -c1; stat -c %t:%T /dev/full"
+    ) {
       $0.linux?.devices = [LinuxDevice(type: "c", path: "/dev/own", major: 1, minor: 5)]
     }
     #expect(result.status == 1, "only what the host has under the same name")
     #expect(result.errorOutput.contains("cannot bind the host's /dev/own"))
-    let standard = try host.shell("echo x > /dev/null; head -c 3 /dev/zero | wc -c; stat -c %t:%T /dev/full; stat -c %F /dev/pipe") {
+    let standard = try host.shell(
+      "echo x > /dev/null; head -c 3 /dev/zero | wc -c; stat -c %t:%T /dev/full; stat -c %F /dev/pipe"
+    ) {
       $0.linux?.devices = [LinuxDevice(type: "p", path: "/dev/pipe")]
     }
     #expect(standard.lines == ["3", "1:7", "fifo"], "\(standard.errorOutput)")
   }
 
   @Test func pathsAreMaskedAndReadOnly() throws {
-    let script = "echo 1 > /proc/sys/kernel/ns_last_pid; wc -c < /proc/keys; mkdir /proc/acpi/x 2>/dev/null || echo refused"
+    let script =
+      "echo 1 > /proc/sys/kernel/ns_last_pid; wc -c < /proc/keys; mkdir /proc/acpi/x 2>/dev/null || echo refused"
     let result = try host.shell(script)
     #expect(result.lines.first == "0")
     #expect(result.errorOutput.contains("Read-only file system"))
@@ -140,7 +146,8 @@ struct RootlessMountTests {
     try Errno.check(rename(host.host.root.string, host.host.directory.appending("layers/lower").string))
     try makeDirectories(host.host.root)
     try host.own(host.host.directory.appending("layers"))
-    let result = try host.shell("rm -r /etc && mkdir /etc && ls -a /etc", as: caller) { [directory = host.host.directory] in
+    let result = try host.shell("rm -r /etc && mkdir /etc && ls -a /etc", as: caller) {
+      [directory = host.host.directory] in
       $0.annotations = [
         "dev.clipper.overlay.directory": directory.appending("layers").string, "dev.clipper.overlay.lower": "lower",
         "dev.clipper.overlay.upper": "upper", "dev.clipper.overlay.work": "work",

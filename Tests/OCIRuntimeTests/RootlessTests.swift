@@ -42,7 +42,8 @@ struct RootlessTests {
     #expect(try host.runtime("list", "--quiet").output == "one\n")
     let result = try host.runtime("exec", "one", "sh", "-c", "id; cat /proc/self/uid_map; ps | grep -c 'sleep 1000'")
     #expect(result.lines.first == "uid=0(root) gid=0", "\(result.errorOutput)")
-    #expect(result.lines.dropFirst().first?.split(separator: " ").map { String($0) } == ["0", "\(RootlessHost.user)", "1"])
+    #expect(
+      result.lines.dropFirst().first?.split(separator: " ").map { String($0) } == ["0", "\(RootlessHost.user)", "1"])
     #expect(try host.runtime("exec", "one", "sh", "-c", "exit 7").status == 7)
     try host.host.succeed(host.runtime("kill", "one", "KILL"))
     #expect(try eventually { try status("one") == .stopped })

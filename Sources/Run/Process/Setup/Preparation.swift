@@ -77,8 +77,8 @@ struct Preparation {
       let options = try MountOptions(mount.options ?? [])
       guard let recursive = options.bind, !options.remount else { continue }
       let tree: OwnedDescriptor
-      do { tree = try Preparation.openTree(mount, recursive: recursive, bundle) } catch
-        RuntimeError.call(_, .notPermitted, _)
+      do { tree = try Preparation.openTree(mount, recursive: recursive, bundle) } catch RuntimeError.call(
+        _, .notPermitted, _)
       {
         // As for the root.
         continue
