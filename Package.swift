@@ -111,7 +111,7 @@ let package = Package(
     // Run
     module("RuntimeSpec", "Run/Spec"),
     module("Snapshots", "Run/Snapshot", ["ImageSpec", "Layers", "Content", "Kernel", crypto, sqlite, system]),
-    module("OCIRuntime", "Run/Process", ["RuntimeSpec", "Kernel", "Cgroups", "CSeccomp", system]),
+    module("OCIRuntime", "Run/Process", ["RuntimeSpec", "Kernel", "Cgroups", "SystemBus", "CSeccomp", system]),
     module("Sandboxes", "Run/Sandbox", ["RuntimeSpec", "Kernel", "Netlink", system]),
     module(
       "Engine", "Run/Engine",
@@ -129,6 +129,7 @@ let package = Package(
     .target(name: "CKernel", path: "Sources/System/CKernel"),
     module("Kernel", "System/Kernel", ["CKernel", system]),
     module("Cgroups", "System/Cgroups", ["Kernel", system]),
+    module("SystemBus", "System/SystemBus", ["Kernel", system]),
     module("Netlink", "System/Netlink", ["Kernel", "CKernel", system]),
     systemLibrary("CSeccomp", "libseccomp-dev"),
     systemLibrary("CZlib", "zlib1g-dev"),
@@ -163,7 +164,7 @@ let package = Package(
     tests("DockerfileSyntax", ["DockerfileSyntax"]),
     tests("BuildGraph", ["BuildGraph", "DockerfileSyntax", "ImageSpec"]),
     tests("DistributionSpec", ["DistributionSpec", "ImageSpec"]),
-    tests("OCIRuntime", ["OCIRuntime", "RuntimeSpec", "Cgroups", "Kernel", "CKernel", system]),
+    tests("OCIRuntime", ["OCIRuntime", "RuntimeSpec", "Cgroups", "SystemBus", "Kernel", "CKernel", system]),
     tests("Kernel", ["Kernel", system]),
     tests("Cgroups", ["Cgroups", "Kernel", system]),
     tests("Layers", ["Layers", "ImageSpec", "Kernel", system]),
@@ -174,6 +175,7 @@ let package = Package(
       "KubeManifests",
       ["KubeManifests", "Engine", "ImageSpec", "RuntimeSpec", "RegistryClient", "Sandboxes", "Content", "Kernel", system]),
     tests("Netlink", ["Netlink"]),
+    tests("SystemBus", ["SystemBus", "Kernel", system]),
     tests("Commands", ["Commands", "Engine"]),
     tests("Sandboxes", ["Sandboxes", "RuntimeSpec", "Kernel", system]),
     tests("Snapshots", ["Snapshots", "Content", "Layers", "ImageSpec", "Kernel", system]),

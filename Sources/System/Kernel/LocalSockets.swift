@@ -35,10 +35,16 @@ public enum LocalSockets {
   }
 
   /// A stream socket's connection, as for a console socket. (connect(2))
-  public static func connectStream(_ path: String) throws(Errno) -> OwnedDescriptor {
-    let client = OwnedDescriptor(
-      try Errno.check(socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)))
-    try withAddress(path) { address, size throws(Errno) in
+  ///
+  /// - Parameters:
+  ///   - abstract: the name is one of the abstract namespace. (unix(7))
+  ///   - nonBlocking: a listener whose queue is full is EAGAIN, and the socket stays non-blocking.
+  public static func connectStream(
+    _ path: String, abstract: Bool = false, nonBlocking: Bool = false
+  ) throws(Errno) -> OwnedDescriptor {
+    let kind = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | (nonBlocking ? SOCK_NONBLOCK.rawValue : 0)
+    let client = OwnedDescriptor(try Errno.check(socket(AF_UNIX, CInt(kind), 0)))
+    try withAddress(path, abstract: abstract) { address, size throws(Errno) in
       try Errno.retrying { Glibc.connect(client.number, address, size) }
     }
     return client
@@ -75,17 +81,22 @@ public enum LocalSockets {
   }
 
   private static func withAddress(
-    _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) throws(Errno) -> Void
+    _ path: String, abstract: Bool = false, _ body: (UnsafePointer<sockaddr>, socklen_t) throws(Errno) -> Void
   ) throws(Errno) {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
-    let bytes = Array(path.utf8)
+    let bytes = (abstract ? [0] : []) + Array(path.utf8)
+    // An abstract name is as long as the address says, zeros included.
+    let size =
+      abstract
+      ? MemoryLayout<sockaddr_un>.size - MemoryLayout.size(ofValue: address.sun_path) + bytes.count
+      : MemoryLayout<sockaddr_un>.size
     guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { throw .fileNameTooLong }
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
     let failure = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> Errno? in
         do throws(Errno) {
-          try body(pointer, socklen_t(MemoryLayout<sockaddr_un>.size))
+          try body(pointer, socklen_t(size))
           return nil
         } catch {
           return error

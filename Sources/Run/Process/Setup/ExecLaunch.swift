@@ -15,6 +15,8 @@ struct ExecRequest {
   var preserved: CInt = 0
   var diesWithParent = false
   var seccompCache: FilePath?
+  /// Below the container's cgroup; nil is that one, or where the container has moved itself to. (`--cgroup`)
+  var cgroupPath: String?
 
   init(container: Container, bundle: Bundle, process: ContainerProcess) {
     self.container = container
@@ -38,15 +40,8 @@ struct ExecLaunch {
     let target = try request.container.process()
     let ownProgram = try OwnProgram.open()
     let seccomp = try SeccompProgram.make(request.bundle, request.process, cache: request.seccompCache)
-    let cgroup = try request.container.cgroup.map { OpenFile(try $0.open()) }
-    guard cgroup != nil || request.container.saved.cgroup == nil else {
-      throw RuntimeError.resources(
-        "the cgroup tree of container \(request.container.id) cannot be found: a process in it would have no limits")
-    }
     let (ours, theirs) = try SetupChannel.pair()
-    let outcome = try attempt("make a process for the container") { () throws(Errno) in
-      try Cloning.clone(cgroup: cgroup?.number)
-    }
+    let outcome = try ExecCgroup(container: request.container, path: request.cgroupPath).clone()
     switch outcome {
     case .child:
       ExecSetup(request: request, target: OpenFile(target), ownProgram: ownProgram, seccomp: seccomp, channel: theirs)
@@ -76,7 +71,7 @@ struct ExecLaunch {
           if let listener = files.first {
             try SeccompListener.send(listener, request.bundle, state: request.container.state(.running))
           }
-        case .hooks, .ready, .proceed, .userNamespace: break
+        case .hooks, .ready, .proceed, .cgroup, .userNamespace: break
         }
       }
       guard let pid, executing else { throw RuntimeError.setupDied(signal: 0) }

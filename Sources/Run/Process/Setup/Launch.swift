@@ -34,6 +34,13 @@ struct Launch {
       if case .child = outcome { ContainerSetup(request: request, preparation: preparation, channel: theirs).run() }
     }
     guard case .parent(let pid) = outcome else { throw RuntimeError.state("a process went the wrong way") }
+    if let cgroupAround = request.cgroupAround {
+      do { try ours.send(.cgroup(cgroupAround(pid).name)) } catch {
+        kill(pid, SIGKILL)
+        _ = try? waitForProcess(pid)
+        throw error
+      }
+    }
     return try LaunchWatch(launch: self, channel: ours).run(
       child: pid, isStep: needsStep, theirs: theirs, started: started)
   }
@@ -57,9 +64,10 @@ struct Launch {
   }
 
   /// A time namespace is entered by children only, as is a PID namespace that is joined, and what is made in a user
-  /// namespace must be made by somebody inside: a process in between does that, and makes its sibling.
+  /// namespace must be made by somebody inside: a process in between does that, and makes its sibling. systemd wants a
+  /// process for its unit, and the container must begin in the unit's cgroup already.
   private var needsStep: Bool {
-    request.bundle.makes(.time) || preparation.joined.contains { $0.0 == .user || $0.0 == .pid }
+    request.cgroupAround != nil || request.bundle.makes(.time) || preparation.joined.contains { $0.0 == .user || $0.0 == .pid }
   }
 
   /// The cgroup namespace is made by the process itself, when it is in its cgroup.
@@ -73,6 +81,8 @@ struct Launch {
 
   private func step(_ channel: SetupChannel) -> Never {
     do {
+      var request = request
+      if request.cgroupAround != nil { request.cgroup = try waitForCgroup(channel) }
       for (kind, file) in preparation.joined where kind == .user || kind == .pid {
         try attempt("join the \(kind.rawValue) namespace") { () throws(Errno) in
           try Namespaces.join(file.number, Names.namespace(kind))
@@ -101,6 +111,13 @@ struct Launch {
     } catch {
       ContainerSetup.report(error, channel)
     }
+  }
+
+  private func waitForCgroup(_ channel: SetupChannel) throws -> Cgroup? {
+    guard case .cgroup(let name)? = try channel.receive()?.message else {
+      throw RuntimeError.state("the runtime gave the container up")
+    }
+    return try request.cgroups?.cgroup(at: name)
   }
 
   private func makeTimeNamespace() throws {
@@ -198,7 +215,7 @@ private struct LaunchWatch {
       case .failed(let failure): throw RuntimeError.start(failure)
       case .executing: executing = true
       case .ready: return terminal
-      case .proceed: break
+      case .proceed, .cgroup: break
       }
     }
     guard executing else { throw RuntimeError.setupDied(signal: 0) }

@@ -27,6 +27,8 @@ struct LaunchRequest {
   var preserved: CInt = 0
   var newKeyring = true
   var cgroup: Cgroup?
+  /// Makes the cgroup around a process that waits for it, as systemd does: in place of `cgroup`.
+  var cgroupAround: ((pid_t) throws -> Cgroup)?
   var cgroups: CgroupTree?
   var seccompCache: FilePath?
 

@@ -25,6 +25,8 @@ enum SetupMessage {
   case warning(String)
   /// To the process.
   case proceed
+  /// To the process that stands in between: it is in this cgroup now, counted from the mount on.
+  case cgroup(String)
 
   var bytes: [UInt8] {
     switch self {
@@ -38,6 +40,7 @@ enum SetupMessage {
     case .failed(let failure): [UInt8(ascii: "E")] + Array("\(failure.kind.rawValue)\n\(failure.message)".utf8)
     case .warning(let text): [UInt8(ascii: "W")] + Array(text.utf8)
     case .proceed: [UInt8(ascii: "G")]
+    case .cgroup(let name): [UInt8(ascii: "C")] + Array(name.utf8)
     }
   }
 
@@ -55,6 +58,7 @@ enum SetupMessage {
     case UInt8(ascii: "R"): self = .ready
     case UInt8(ascii: "X"): self = .executing
     case UInt8(ascii: "G"): self = .proceed
+    case UInt8(ascii: "C"): self = .cgroup(text)
     case UInt8(ascii: "W"): self = .warning(text)
     case UInt8(ascii: "E"):
       let parts = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)

@@ -92,20 +92,55 @@ struct ContainerCgroup {
     return isNew
   }
 
+  /// The cgroup of a unit that systemd makes around a process, which begins the container there. What fails leaves no
+  /// unit behind.
+  func make(_ unit: SystemdUnit, around pid: pid_t) throws -> Cgroup {
+    let limits = try bundle.config.linux?.resources.map { try Limits.limits($0) } ?? CgroupLimits()
+    guard let tree else {
+      throw RuntimeError.unsupported("--systemd-cgroup", reason: "no cgroup v2 tree is mounted on this host")
+    }
+    do { try limits.check(tree) } catch { throw RuntimeError.resources(error.description) }
+    // The annotations last: of two values of one property systemd takes the later.
+    let properties =
+      SystemdProperties.unit(unit, id: id, pid: pid) + SystemdProperties.limits(limits)
+      + (try SystemdProperties.annotations(bundle.config.annotations ?? [:]))
+    let systemd = try SystemdManager(user: unit.user)
+    try systemd.start(unit, properties)
+    do {
+      let cgroup = try tree.cgroup(at: try systemd.cgroup(of: unit))
+      if unit.isSlice { try cgroup.add(pid) }
+      // Else limits, and the end of the container, would be another's.
+      guard tree.cgroup(of: pid) == cgroup else {
+        throw RuntimeError.resources(
+          "systemd has made the unit \(unit.name) with the cgroup \(cgroup.name), and the container's process is not "
+            + "in it: is this another cgroup namespace than systemd's?")
+      }
+      try limit(cgroup, limits, isNew: true)
+      return cgroup
+    } catch {
+      kill(pid, SIGKILL)
+      try? systemd.stop(unit)
+      throw (error as? CgroupError).map { RuntimeError.resources($0.description) } ?? error
+    }
+  }
+
   private static func busy(_ message: String) -> RuntimeError { .start(StartFailure(kind: .busy, message: message)) }
 
   /// Limits and device rules, for a cgroup that is there. What fails removes it.
   private func furnish(_ cgroup: Cgroup, _ limits: CgroupLimits, isNew: Bool) throws {
-    do {
-      try cgroup.enableControllers(for: limits)
-      try cgroup.apply(limits)
-      // On a host whose devices controller sits in version 1 it works all the same: the program is of version 2.
-      try restrictDevices(
-        cgroup, DeviceFilter(try Limits.deviceRules(bundle.config.linux?.resources?.devices)), replacing: !isNew)
-    } catch {
+    do { try limit(cgroup, limits, isNew: isNew) } catch {
       try? cgroup.remove()
       throw error
     }
+  }
+
+  private func limit(_ cgroup: Cgroup, _ limits: CgroupLimits, isNew: Bool) throws {
+    try cgroup.enableControllers(for: limits)
+    try cgroup.apply(limits)
+    // On a host whose devices controller sits in version 1 it works all the same: the program is of version 2.
+    try restrictDevices(
+      cgroup, DeviceFilter(try Limits.deviceRules(bundle.config.linux?.resources?.devices)), replacing: !isNew)
+    try CgroupOwner(bundle)?.take(cgroup)
   }
 
   private func restrictDevices(_ cgroup: Cgroup, _ filter: DeviceFilter, replacing: Bool) throws {

@@ -14,11 +14,14 @@ struct ContainerStart {
   var replacesOrphan = false
   /// A cgroup that cannot be made is an error also when nothing is to be limited.
   var requiresCgroup = false
+  /// systemd makes the cgroup. (`--systemd-cgroup`)
+  var usesSystemd = false
 
   func run(_ bundle: Bundle, _ configure: (inout LaunchRequest) throws -> Void) throws -> (Container, LaunchedProcess) {
     guard bundle.config.process != nil else {
       throw RuntimeError.configuration(property: "process", problem: "is missing")
     }
+    let unit = usesSystemd ? try SystemdUnit(bundle, id: id) : nil
     let directory = try place()
     var cgroup: Cgroup?
     do {
@@ -28,11 +31,20 @@ struct ContainerStart {
         try writeAll(copy.number, bundle.text)
       }
       let tree = CgroupTree.find()
-      cgroup = try ContainerCgroup(
-        bundle, id: id, tree: tree, log: log, takesOver: replacesOrphan, isRequired: requiresCgroup
-      ).make()
+      let place = ContainerCgroup(
+        bundle, id: id, tree: tree, log: log, takesOver: replacesOrphan, isRequired: requiresCgroup)
+      if unit == nil { cgroup = try place.make() }
       var request = LaunchRequest(id: id, bundle: bundle)
       request.cgroups = tree
+      if let unit {
+        request.cgroupAround = { pid in
+          // Before systemd hears of it: killed in between, we leave a unit that `delete` finds by its name.
+          try Container(directory: directory, saved: saved(nil, bundle, nil, unit)).save()
+          let made = try place.make(unit, around: pid)
+          cgroup = made
+          return made
+        }
+      }
       request.cgroup = cgroup
       request.seccompCache = root.seccompCache
       try configure(&request)
@@ -44,7 +56,7 @@ struct ContainerStart {
       let preparation = try Preparation(bundle, seccompCache: request.seccompCache, process: bundle.config.process)
       var container: Container?
       let launched = try Launch(request: request, preparation: preparation, log: log).run { pid in
-        let made = Container(directory: directory, saved: try saved(pid, bundle, cgroup))
+        let made = Container(directory: directory, saved: try saved(pid, bundle, cgroup, unit))
         try made.save()
         container = made
       }
@@ -53,6 +65,7 @@ struct ContainerStart {
     } catch {
       if let cgroup {
         try? cgroup.kill()
+        if let unit { try? SystemdManager(user: unit.user).stop(unit) }
         try? cgroup.remove()
       }
       try? root.remove(id)
@@ -78,10 +91,12 @@ struct ContainerStart {
     }
   }
 
-  private func saved(_ pid: pid_t, _ bundle: Bundle, _ cgroup: Cgroup?) throws -> SavedState {
+  /// - Parameter pid: nil where there is none yet: the container counts as stopped.
+  private func saved(_ pid: pid_t?, _ bundle: Bundle, _ cgroup: Cgroup?, _ unit: SystemdUnit?) throws -> SavedState {
     SavedState(
-      id: id, pid: pid, pidStartTime: ProcessStatus(pid)?.startTime ?? 0, bundle: bundle.path.string,
+      id: id, pid: pid ?? 0, pidStartTime: pid.flatMap { ProcessStatus($0)?.startTime } ?? 0,
+      bundle: bundle.path.string,
       created: Timestamp.now().text,
-      uid: geteuid(), cgroup: cgroup?.name, annotations: bundle.config.annotations)
+      uid: geteuid(), cgroup: cgroup?.name, systemdUnit: unit, annotations: bundle.config.annotations)
   }
 }

@@ -133,6 +133,8 @@ struct SavedState: Codable {
   var uid: UInt32
   /// Below the cgroup mount; nil: none.
   var cgroup: String?
+  /// Whose cgroup it is; nil: the runtime made it itself.
+  var systemdUnit: SystemdUnit?
   var annotations: [String: String]?
 }
 

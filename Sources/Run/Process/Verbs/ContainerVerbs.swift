@@ -84,10 +84,12 @@ extension VerbContext {
 
   /// Clears what a container that has ended leaves, and runs its poststop hooks; those that fail are only warned of.
   func remove(_ container: Container) throws {
-    if let cgroup = container.cgroup, cgroup.exists {
-      try cgroup.kill()
-      try cgroup.remove()
+    if let cgroup = container.cgroup, cgroup.exists { try cgroup.kill() }
+    if let unit = container.saved.systemdUnit {
+      // Without systemd its unit ends by itself: the cgroup is empty then.
+      do { try SystemdManager(user: unit.user).stop(unit) } catch { log.warning("\(error)") }
     }
+    if let cgroup = container.cgroup, cgroup.exists { try cgroup.remove() }
     let hooks = try? container.bundle().config.hooks?.poststop
     try root.remove(container.id)
     for hook in hooks ?? [] {

@@ -89,6 +89,7 @@ struct CreateVerb {
   ) {
     var start = ContainerStart(root: context.root, id: id, log: context.log)
     start.requiresCgroup = context.requiresCgroup
+    start.usesSystemd = context.usesSystemd
     return try start.run(bundle) { request in
       request.preserved = preserved
       request.newKeyring = !arguments.has("no-new-keyring")

@@ -19,6 +19,7 @@ struct ExecVerb {
         .option("process", "p"), .option("console-socket"), .option("cwd"), .option("env", "e"), .flag("tty", "t"),
         .option("user", "u"), .option("additional-gids", "g"), .flag("detach", "d"), .option("pid-file"),
         .option("cap", "c"), .flag("no-new-privs"), .option("preserve-fds"), .flag("ignore-paused"),
+        .option("cgroup"),
       ], command: "exec", operandsEndFlags: true)
     guard let id = arguments.operands.first else { throw RuntimeError.usage("exec: the container's ID is missing") }
     self.id = id
@@ -51,6 +52,7 @@ struct ExecVerb {
     request.preserved = preserved
     request.seccompCache = context.root.seccompCache
     request.diesWithParent = false
+    request.cgroupPath = try cgroupPath()
     if terminal {
       if let path = arguments["console-socket"] {
         request.terminal = .socket(
@@ -76,6 +78,16 @@ struct ExecVerb {
     }
     guard !detached else { return 0 }
     return try foreground.wait(launched.pid, terminal: launched.terminal).code
+  }
+
+  /// runc's form also names controllers, as `cpu,memory:/path`: they are of cgroup v1.
+  private func cgroupPath() throws -> String? {
+    guard let path = arguments["cgroup"] else { return nil }
+    guard arguments.all("cgroup").count == 1, !path.contains(":") else {
+      throw RuntimeError.usage(
+        "exec: --cgroup is \"\(path)\": with cgroup v2 it is given once, as a path below the container's cgroup")
+    }
+    return path
   }
 
   /// From `--process`, or the container's own with what the flags change.

@@ -9,7 +9,7 @@ extension VerbContext {
       mountOptions: MountOptions.known,
       linux: .init(
         namespaces: LinuxNamespace.Kind.allCases.map(\.rawValue), capabilities: DockerDefaults.allCapabilities,
-        cgroup: .init(v1: false, v2: true, systemd: false, systemdUser: false, rdma: true),
+        cgroup: .init(v1: false, v2: true, systemd: true, systemdUser: true, rdma: true),
         seccomp: .init(
           enabled: true, actions: SeccompAction.allCases.map(\.rawValue),
           operators: SeccompOperator.allCases.map(\.rawValue)),

@@ -31,10 +31,6 @@ public enum RuntimeProgram {
         .flag("help", "h"),
         .flag("systemd-cgroup"), .option("rootless"),
       ], command: "clipper-runtime", operandsEndFlags: true)
-    if global.has("systemd-cgroup") {
-      throw RuntimeError.unsupported(
-        "--systemd-cgroup", reason: "systemd is not asked for cgroups; let the caller manage them by cgroupfs")
-    }
     log.path = global["log"]
     log.debugging = global.has("debug")
     switch global["log-format"] {
@@ -52,6 +48,7 @@ public enum RuntimeProgram {
     }
     let root = try global["root"].map { try Bundle.absolute(FilePath($0)) } ?? StateDirectory.standard
     var context = VerbContext(root: StateDirectory(root: root), log: log, arguments: arguments)
+    context.usesSystemd = global.has("systemd-cgroup")
     context.requiresCgroup = try requiresCgroup(global["rootless"])
     return try run(verb, global.operands.dropFirst(), context)
   }
@@ -92,13 +89,13 @@ public enum RuntimeProgram {
 
   private static let usage = """
     usage: clipper-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug] [--rootless auto|true|false]
-                           COMMAND [ARGUMENT...]
+                           [--systemd-cgroup] COMMAND [ARGUMENT...]
 
       create [-b BUNDLE] [--console-socket PATH] [--pid-file FILE] [--no-new-keyring] [--preserve-fds N] ID
       start ID
       run [-b BUNDLE] [-d] [--keep] [--die-with-parent] [--console-socket PATH] [--pid-file FILE] [--preserve-fds N] ID
       exec [--process FILE | [-t] [-e NAME=VALUE] [--cwd DIR] [-u UID[:GID]] ...] [-d] [--console-socket PATH]
-           ID [COMMAND...]
+           [--cgroup PATH] ID [COMMAND...]
       state ID
       kill [-a] ID [SIGNAL]
       delete [-f] ID
@@ -117,6 +114,8 @@ struct VerbContext {
   /// The whole command line, for a program that executes itself again.
   let arguments: [String]
   var requiresCgroup = false
+  /// systemd makes the cgroups of new containers. (`--systemd-cgroup`)
+  var usesSystemd = false
 
   /// Before anything of a container can see this process. (CVE-2019-5736)
   func protectProgram() throws { try OwnProgram.protect(arguments: arguments, environment: currentEnvironment()) }
