@@ -198,6 +198,12 @@ final class FakeSystemd: Sendable {
       try? cgroup.kill()
       try? cgroup.remove()
       endJob(call, client, unit, "done")
+    case "AttachProcessesToUnit":
+      guard let cgroup = cgroup(of: unit), case .array(_, let pids) = values[2], case .uint32(let pid)? = pids.first,
+        let below = try? cgroup.tree.cgroup(at: cgroup.name + (values[1].text ?? "")),
+        (try? below.add(Int32(pid))) != nil
+      else { return refuse(call, client, "org.freedesktop.systemd1.NoSuchUnit") }
+      reply(call, client)
     case "ResetFailedUnit":
       state.withLock { $0.isReset = true }
       reply(call, client)
@@ -221,7 +227,8 @@ final class FakeSystemd: Sendable {
       if case .leavesProcess = behaviour {} else { try? cgroup.add(Int32(pid)) }
     }
     if let owner {
-      for name in ["", "cgroup.procs", "cgroup.subtree_control"] {
+      chown(cgroup.path.string, owner, owner)
+      for name in (try? directoryEntries(of: cgroup.path)) ?? [] {
         chown(cgroup.path.appending(name).string, owner, owner)
       }
     }

@@ -10,9 +10,15 @@ struct ExecCgroup {
   /// Below the container's cgroup. (`--cgroup`)
   let path: String?
 
+  /// A copy of this process.
+  struct Copy {
+    let outcome: Cloning.Outcome
+    /// The copy is not in the cgroup yet: it waits for `proceed`, and systemd has to move it.
+    var attaches = false
+  }
+
   /// Copies this process into the cgroup.
-  func clone() throws -> Cloning.Outcome {
-    let doing = "make a process for the container"
+  func clone() throws -> Copy {
     guard let cgroup = container.cgroup else {
       guard container.saved.cgroup == nil else {
         throw RuntimeError.resources(
@@ -21,24 +27,43 @@ struct ExecCgroup {
       guard path == nil else {
         throw RuntimeError.unsupported("--cgroup", reason: "container \(container.id) has no cgroup of its own")
       }
-      return try attempt(doing) { () throws(Errno) in try Cloning.clone() }
+      return Copy(outcome: try attempt(doing) { () throws(Errno) in try Cloning.clone() })
     }
     let directory = try cgroup.open()
     if let path {
       let below = try open(path, cgroup, directory.number)
-      return try attempt("\(doing) in its cgroup \(path)", .resources) { () throws(Errno) in
-        try Cloning.clone(cgroup: below.number)
-      }
+      return try clone(below.number, "\(doing) in its cgroup \(path)")
     }
-    do throws(Errno) { return try Cloning.clone(cgroup: directory.number) } catch {
+    do { return try clone(directory.number, doing) } catch RuntimeError.call(_, .resourceBusy, _) {
       // A cgroup that hands controllers down holds no processes: the container has moved itself to one below.
-      guard error == .resourceBusy, let own = cgroup.tree.cgroup(of: container.saved.pid), own.path != cgroup.path,
+      guard let own = cgroup.tree.cgroup(of: container.saved.pid), own.path != cgroup.path,
         own.path.starts(with: cgroup.path)
-      else { throw RuntimeError.call(doing: doing, error, .other) }
-      let below = try own.open()
-      return try attempt("\(doing) in the cgroup \(own.name) of its first one") { () throws(Errno) in
-        try Cloning.clone(cgroup: below.number)
+      else { throw RuntimeError.call(doing: doing, .resourceBusy, .resources) }
+      return try clone(try own.open().number, "\(doing) in the cgroup \(own.name) of its first one")
+    }
+  }
+
+  private var doing: String { "make a process for the container" }
+
+  private func clone(_ directory: CInt, _ doing: String) throws -> Copy {
+    do throws(Errno) { return Copy(outcome: try Cloning.clone(cgroup: directory)) } catch {
+      // An ordinary user moves no process out of another part of the tree, as that of its login session; its systemd
+      // has it done.
+      guard error == .permissionDenied, container.saved.systemdUnit != nil else {
+        throw RuntimeError.call(doing: doing, error, .resources)
       }
+      return Copy(outcome: try attempt(doing) { () throws(Errno) in try Cloning.clone() }, attaches: true)
+    }
+  }
+
+  /// Has systemd move the copy that waits for it.
+  func attach(_ pid: Int32) throws {
+    guard let unit = container.saved.systemdUnit, let cgroup = container.cgroup else { return }
+    let components = FilePath(path ?? "").components.map(\.string)
+    let below = components.isEmpty ? "" : "/" + components.joined(separator: "/")
+    try SystemdManager(user: unit.user).attach(pid, to: unit, below)
+    guard cgroup.tree.cgroup(of: pid)?.name == cgroup.name + below else {
+      throw RuntimeError.resources("systemd has not moved the process to the cgroup \(cgroup.name)\(below)")
     }
   }
 

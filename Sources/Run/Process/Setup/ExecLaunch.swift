@@ -41,13 +41,27 @@ struct ExecLaunch {
     let ownProgram = try OwnProgram.open()
     let seccomp = try SeccompProgram.make(request.bundle, request.process, cache: request.seccompCache)
     let (ours, theirs) = try SetupChannel.pair()
-    let outcome = try ExecCgroup(container: request.container, path: request.cgroupPath).clone()
-    switch outcome {
+    let place = ExecCgroup(container: request.container, path: request.cgroupPath)
+    let copy = try place.clone()
+    switch copy.outcome {
     case .child:
+      if copy.attaches {
+        do { try theirs.waitToProceed() } catch { ContainerSetup.report(error, theirs) }
+      }
       ExecSetup(request: request, target: OpenFile(target), ownProgram: ownProgram, seccomp: seccomp, channel: theirs)
         .run()
     case .parent(let step):
       theirs.file.close()
+      if copy.attaches {
+        do {
+          try place.attach(step)
+          try ours.send(.proceed)
+        } catch {
+          kill(step, SIGKILL)
+          _ = try? waitForProcess(step)
+          throw error
+        }
+      }
       return try listen(ours, step)
     }
   }

@@ -167,6 +167,8 @@ struct Container {
 
   /// Whether its first process lives. A number that was given to another process since is not it.
   var isAlive: Bool {
+    // Killed before there was a process.
+    guard saved.pid > 0 else { return false }
     guard let process = ProcessStatus(saved.pid) else { return isHidden }
     guard process.startTime == saved.pidStartTime else { return false }
     return !process.hasEnded

@@ -108,6 +108,19 @@ struct SystemdManager {
     }
   }
 
+  /// Moves a process to the unit, which is delegated: systemd may where the caller must not.
+  ///
+  /// - Parameter path: of a cgroup below the unit's; empty: the unit's own.
+  func attach(_ pid: Int32, to unit: SystemdUnit, _ path: String) throws {
+    do throws(BusError) {
+      _ = try call(
+        "AttachProcessesToUnit",
+        [.string(unit.name), .string(path), .array(of: .uint32, [.uint32(UInt32(bitPattern: pid))])])
+    } catch {
+      throw RuntimeError.resources("systemd cannot move a process to the unit \(unit.name): \(error)")
+    }
+  }
+
   /// The unit's cgroup, from the mount on.
   func cgroup(of unit: SystemdUnit) throws -> String {
     do throws(BusError) {
