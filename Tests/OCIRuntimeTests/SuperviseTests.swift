@@ -119,7 +119,7 @@ struct SuperviseTests {
 
   @Test func killOfTheSupervisorEndsTheContainer() throws {
     let container = try Supervised(host, "one", ["sleep", "1000"])
-    kill(try #require(container.report.supervisor), SIGKILL)
+    try container.killSupervisor()
     #expect(eventually { ProcessStatus(container.pid)?.hasEnded ?? true })
     // What it left is no obstacle.
     #expect(try Supervised(host, "one", ["echo", "again"]).rest().output == "again\n")
@@ -130,9 +130,8 @@ struct SuperviseTests {
     let script = "su -s /bin/sh user -c 'sleep 1000'"
     try Errno.check(symlink("busybox", host.root.appending("bin/su").string))
     let container = try Supervised(host, "one", ["sh", "-c", "exec \(script)"])
-    usleep(200_000)
-    kill(try #require(container.report.supervisor), SIGKILL)
-    usleep(200_000)
+    #expect(try eventually { try host.read(FilePath("/proc/\(container.pid)/status")).contains("Uid:\t1000\t") })
+    try container.killSupervisor()
     #expect(try Supervised(host, "one", ["echo", "again"]).rest().output == "again\n")
     #expect(eventually { ProcessStatus(container.pid)?.hasEnded ?? true })
   }
@@ -142,7 +141,7 @@ struct SuperviseTests {
     let container = try Supervised(host, "one", ["sleep", "1000"])
     kill(container.pid, SIGSTOP)
     unlink(host.state.appending("one/state.json").string)
-    kill(try #require(container.report.supervisor), SIGKILL)
+    try container.killSupervisor()
     #expect(try Supervised(host, "one", ["echo", "again"]).rest().output == "again\n")
   }
 

@@ -68,6 +68,13 @@ final class Supervised {
 
   var log: String { (try? host.read(directory.removingLastComponent().appending("log"))) ?? "" }
 
+  /// Returns when it is gone: somebody else can have its lock.
+  func killSupervisor() throws {
+    kill(try #require(report.supervisor), SIGKILL)
+    let lock = try openat2(workingDirectory, directory.appending("lock").string, flags: O_RDWR)
+    #expect(eventually { flock(lock.number, LOCK_EX | LOCK_NB) == 0 })
+  }
+
   /// The next event of the first client, or of another.
   func next(of socket: CInt? = nil, milliseconds: CInt = 10_000) throws -> Event {
     let socket = socket ?? client.number
