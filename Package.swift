@@ -198,3 +198,21 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// `tools/mutants` builds the runtime and its tests many times over, and nothing else.
+if Context.environment["CLIPPER_PART"] == "runtime" {
+  var part: Set = ["clipper-runtime", "OCIRuntimeTests"]
+  var size = 0
+  while part.count > size {
+    size = part.count
+    for target in package.targets where part.contains(target.name) {
+      for case .byNameItem(let name, _) in target.dependencies { part.insert(name) }
+    }
+  }
+  package.targets.removeAll { !part.contains($0.name) }
+  package.products.removeAll { $0.name != "clipper-runtime" }
+  package.dependencies.removeAll {
+    guard case .sourceControl(_, let location, _) = $0.kind else { return true }
+    return !location.hasSuffix("/swift-system")
+  }
+}

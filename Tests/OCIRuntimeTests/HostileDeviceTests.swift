@@ -170,11 +170,46 @@ struct HostileDeviceTests {
     #expect(eventually { access(root.appending("tmp/done").string, F_OK) == 0 })
     let place = try openat2(workingDirectory, host.directory.string, flags: pathOnly | O_DIRECTORY)
     let socket = try ConsoleSocket(in: place.number, "console")
-    _ = socket
+    let result = try host.runtime(
+      "exec", "-t", "--console-socket", host.directory.appending("console").string, "one", "true")
+    // The runtime connects first: there is a connection, and no terminal comes over it.
+    #expect(throws: Errno.badFileDescriptor) { _ = try socket.receive(milliseconds: 0) }
+    #expect(result.status != 0)
+    #expect(result.errorOutput.contains("/dev/pts"), "\(result.errorOutput)")
+  }
+
+  /// CVE-2025-52565: what is laid over the multiplexer is not even opened, with the rights of the runtime's user.
+  @Test(arguments: ["/dev/pts/ptmx", "/dev/pts"])
+  func execDoesNotOpenWhatCoversTheMultiplexer(_ covered: String) throws {
+    let cover = covered == "/dev/pts" ? "/tmp/pts" : "/tmp/pts/ptmx"
+    let script = """
+      mkdir /tmp/pts && busybox mkfifo /tmp/pts/ptmx && mount -o bind \(cover) \(covered) && touch /tmp/done
+      while :; do cat /tmp/pts/ptmx; echo end; done > /tmp/read
+      """
+    let root = try host.image { _ in }
+    try host.started("one", ["sh", "-c", script]) {
+      $0.root?.path = root.string
+      $0.process?.capabilities = LinuxCapabilities(allowing: ["CAP_SYS_ADMIN"])
+    }
+    #expect(eventually { access(root.appending("tmp/done").string, F_OK) == 0 })
+    let pipe = root.appending("tmp/pts/ptmx").string
+    // A reader waits.
+    #expect(
+      eventually {
+        (try? openat2(workingDirectory, pipe, flags: O_WRONLY | O_NONBLOCK).release()).map { close($0) } != nil
+      })
+    #expect(try eventually { try host.read(root.appending("tmp/read")) == "end\n" })
+    let place = try openat2(workingDirectory, host.directory.string, flags: pathOnly | O_DIRECTORY)
+    let socket = try ConsoleSocket(in: place.number, "console")
     let result = try host.runtime(
       "exec", "-t", "--console-socket", host.directory.appending("console").string, "one", "true")
     #expect(result.status != 0)
-    #expect(result.errorOutput.contains("/dev/pts"), "\(result.errorOutput)")
+    #expect(throws: Errno.badFileDescriptor) { _ = try socket.receive(milliseconds: 0) }
+    // Had it been opened, the reader would have come to an end before this.
+    let writer = try openat2(workingDirectory, pipe, flags: O_WRONLY)
+    try writeAll(writer.number, Array("word\n".utf8))
+    #expect(try eventually { try host.read(root.appending("tmp/read")).contains("word") })
+    #expect(try host.read(root.appending("tmp/read")) == "end\nword\n")
   }
 
   // MARK: CVE-2026-41579 (runc), CVE-2026-47766 (crun): an image whose /dev is a link.
