@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Times Clipper beside its peers and a floor in C, one after the other in one run, and prints ratios.
 
-usage: run.py BIN [ROUNDS]   BIN holds clipper, clipper-runtime and floor
+usage: run.py BIN [ROUNDS [PART...]]   BIN holds clipper, clipper-runtime, floor and floor-runtime
 Peers that are not there are left out, and said so."""
 import json, os, shutil, signal, statistics, subprocess, sys, tempfile, time
+
+import runtime as runtimes
 
 BIN = sys.argv[1]
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 10
@@ -185,22 +187,34 @@ def idle_container():
     print(f"{'idle container, own processes':34s} {total[0] / 1024:9.2f} MB resident, {total[2] / 1024:.2f} MB private", flush=True)
 
 
+def runtime():
+    runtimes.runtime(BIN, work, ROUNDS)
+
+
 def main():
+    wanted = sys.argv[3:] or ["runs", "idle_container", "builds", "transfers", "runtime"]
     try:
-        missing = [tool for tool in ("podman", "dockerd", "skopeo") if not has(tool)]
-        if missing:
-            print(f"left out, not here: {', '.join(missing)} (tools/peers setup makes a root that has them)")
-        print(f"ratio xR: Clipper's time is R of the peer's; medians of {ROUNDS} rounds in turns\n")
-        setup()
-        wanted = sys.argv[3:] or ["runs", "idle_container", "builds", "transfers"]
-        for part in wanted:
-            globals()[part]()
+        if wanted != ["runtime"]:
+            engine([part for part in wanted if part != "runtime"])
+        if "runtime" in wanted:
+            runtime()
     finally:
-        sh(f"{CLIPPER} ps -aq | xargs -r {CLIPPER} rm -f", check=False)
+        if wanted != ["runtime"]:
+            sh(f"{CLIPPER} ps -aq | xargs -r {CLIPPER} rm -f", check=False)
         for child in children:
             child.send_signal(signal.SIGTERM)
             child.wait()
         sh(f"umount -l {work}/docker-data/overlay2/*/merged 2>/dev/null; rm -rf {work}", check=False)
+
+
+def engine(parts):
+    missing = [tool for tool in ("podman", "dockerd", "skopeo") if not has(tool)]
+    if missing:
+        print(f"left out, not here: {', '.join(missing)} (tools/peers setup makes a root that has them)")
+    print(f"ratio xR: Clipper's time is R of the peer's; medians of {ROUNDS} rounds in turns\n")
+    setup()
+    for part in parts:
+        globals()[part]()
 
 
 main()
