@@ -10,6 +10,13 @@ let common: [SwiftSetting] = [
 ]
 let settings = common + [.enableUpcomingFeature("MemberImportVisibility")]
 
+/// For what clipper-runtime consists of. A generic type is asked for by its parts instead of by its name, which Swift's
+/// runtime would take apart, check and look up anew in every process: with one container a process, that was a third of
+/// the program's own time.
+let quickTypes: [SwiftSetting] = [
+  .unsafeFlags(["-Xfrontend", "-disable-concrete-type-metadata-mangled-name-accessors"])
+]
+
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -24,15 +31,23 @@ let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "sw
 
 /// With this many packages the default linker takes minutes. What is wrapped, and why, is in Sources/Tools/CStart.
 let linking: [LinkerSetting] = [
-  .unsafeFlags(["-use-ld=lld", "-Xlinker", "--wrap=__register_frame_info", "-Xlinker", "--wrap=__deregister_frame_info"])
+  .unsafeFlags([
+    "-use-ld=lld", "-Xlinker", "--wrap=__register_frame_info", "-Xlinker", "--wrap=__deregister_frame_info",
+  ])
 ]
 
 /// The runtime is one file in every build: a container's init is the runtime's own program, and it must run where there is
 /// no library at all.
-let staticProgram: [LinkerSetting] = [.unsafeFlags(["-static-executable", "-Xlinker", "--entry=clipper_start"])]
+let staticProgram: [LinkerSetting] = [
+  .unsafeFlags([
+    "-static-executable", "-Xlinker", "--entry=clipper_start", "-Xlinker", "--wrap=swift_copyAuxiliaryExecutablePath",
+  ])
+]
 
-func module(_ name: String, _ path: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, path: "Sources/\(path)", swiftSettings: settings)
+func module(
+  _ name: String, _ path: String, _ dependencies: [Target.Dependency] = [], _ more: [SwiftSetting] = []
+) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/\(path)", swiftSettings: settings + more)
 }
 
 /// A module that sees NIO. glibc's structs then belong to whichever of NIO's C modules includes their header first, and
@@ -84,7 +99,8 @@ let package = Package(
 
     // Image
     module("ImageSpec", "Image/Spec"),
-    module("Layers", "Image/Layer", ["ImageSpec", "Kernel", "CZlib", "CDeflate", "CZstd", "CBzip2", "CLzma", crypto, system]),
+    module(
+      "Layers", "Image/Layer", ["ImageSpec", "Kernel", "CZlib", "CDeflate", "CZstd", "CBzip2", "CLzma", crypto, system]),
     module("Content", "Image/Store", ["ImageSpec", "Kernel", sqlite, crypto, system]),
 
     // Registry
@@ -92,13 +108,15 @@ let package = Package(
     networkModule(
       "RegistryClient", "Registry/Client",
       [
-        "DistributionSpec", "Content", "ImageSpec", "Kernel", "Layers", logging, nioCore, nioHTTP1, nioPosix, nioSSL, sqlite, system,
+        "DistributionSpec", "Content", "ImageSpec", "Kernel", "Layers", logging, nioCore, nioHTTP1, nioPosix, nioSSL,
+        sqlite, system,
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
       ]),
     networkModule(
       "RegistryServer", "Registry/Server",
       [
-        "DistributionSpec", "Content", "ImageSpec", "Kernel", "CCrypt", crypto, logging, nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes,
+        "DistributionSpec", "Content", "ImageSpec", "Kernel", "CCrypt", crypto, logging, nioCore, nioPosix, nioHTTP1,
+        nioSSL, httpTypes,
         sqlite, system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),
@@ -109,13 +127,16 @@ let package = Package(
       ["RegistryServer", "DistributionSpec", "ImageSpec", crypto, logging, httpTypes]),
 
     // Run
-    module("RuntimeSpec", "Run/Spec"),
+    module("RuntimeSpec", "Run/Spec", [], quickTypes),
     module("Snapshots", "Run/Snapshot", ["ImageSpec", "Layers", "Content", "Kernel", crypto, sqlite, system]),
-    module("OCIRuntime", "Run/Process", ["RuntimeSpec", "Kernel", "Cgroups", "SystemBus", "CSeccomp", system]),
+    module("OCIRuntime", "Run/Process", ["RuntimeSpec", "Kernel", "Cgroups", "SystemBus", "CSeccomp", system], quickTypes),
     module("Sandboxes", "Run/Sandbox", ["RuntimeSpec", "Kernel", "Netlink", system]),
     module(
       "Engine", "Run/Engine",
-      ["ImageSpec", "RegistryClient", "Content", "Snapshots", "Layers", "Sandboxes", "RuntimeSpec", "Kernel", "Cgroups", sqlite, system, crypto]),
+      [
+        "ImageSpec", "RegistryClient", "Content", "Snapshots", "Layers", "Sandboxes", "RuntimeSpec", "Kernel",
+        "Cgroups", sqlite, system, crypto,
+      ]),
 
     // Serve
     module(
@@ -127,8 +148,8 @@ let package = Package(
 
     // System
     .target(name: "CKernel", path: "Sources/System/CKernel"),
-    module("Kernel", "System/Kernel", ["CKernel", system]),
-    module("Cgroups", "System/Cgroups", ["Kernel", system]),
+    module("Kernel", "System/Kernel", ["CKernel", system], quickTypes),
+    module("Cgroups", "System/Cgroups", ["Kernel", system], quickTypes),
     module("SystemBus", "System/SystemBus", ["Kernel", system]),
     module("Netlink", "System/Netlink", ["Kernel", "CKernel", system]),
     systemLibrary("CSeccomp", "libseccomp-dev"),
@@ -144,7 +165,8 @@ let package = Package(
       "Commands", "Tools/Commands",
       [
         "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "RegistryServer", "ECRAPI",
-        "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel", "RuntimeSpec", arguments, logging, system,
+        "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel",
+        "RuntimeSpec", arguments, logging, system,
       ]),
     .target(name: "CStart", path: "Sources/Tools/CStart"),
     .executableTarget(
@@ -158,7 +180,8 @@ let package = Package(
     .testTarget(
       name: "BuildSolverTests",
       dependencies: [
-        "BuildSolver", "BuildGraph", "DockerfileSyntax", "ImageSpec", "Content", "Snapshots", "Layers", "RegistryClient", "Kernel",
+        "BuildSolver", "BuildGraph", "DockerfileSyntax", "ImageSpec", "Content", "Snapshots", "Layers",
+        "RegistryClient", "Kernel",
         system,
       ], path: "Tests/BuildSolverTests", swiftSettings: common),
     tests("DockerfileSyntax", ["DockerfileSyntax"]),
@@ -173,7 +196,10 @@ let package = Package(
     tests("Engine", ["Engine", "ImageSpec", "RuntimeSpec", "Sandboxes", "Kernel", system]),
     tests(
       "KubeManifests",
-      ["KubeManifests", "Engine", "ImageSpec", "RuntimeSpec", "RegistryClient", "Sandboxes", "Content", "Kernel", system]),
+      [
+        "KubeManifests", "Engine", "ImageSpec", "RuntimeSpec", "RegistryClient", "Sandboxes", "Content", "Kernel",
+        system,
+      ]),
     tests("Netlink", ["Netlink"]),
     tests("SystemBus", ["SystemBus", "Kernel", system]),
     tests("Commands", ["Commands", "Engine"]),
@@ -183,13 +209,15 @@ let package = Package(
       "RegistryServer",
       [
         "RegistryServer", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging, httpTypes, nioCore, system,
-        .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "X509", package: "swift-certificates"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "X509", package: "swift-certificates"),
         .product(name: "SwiftASN1", package: "swift-asn1"),
       ]),
     tests(
       "ECRAPI",
       [
-        "ECRAPI", "RegistryServer", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging, httpTypes, nioCore, system,
+        "ECRAPI", "RegistryServer", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging, httpTypes, nioCore,
+        system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
       ]),
     // The flow as a person sees it: the programs themselves, and other tools as their clients.

@@ -3,7 +3,7 @@ with its whole seccomp profile), an overlay root that the caller has mounted, as
 
 Every round runs each tool once, and the order turns, so that what disturbs one disturbs all. What is timed is a
 process from posix_spawn to its end."""
-import ctypes, json, os, shutil, signal, statistics, struct, subprocess, time
+import ctypes, json, os, shutil, signal, statistics, struct, subprocess, tempfile, time
 
 NULL = os.open("/dev/null", os.O_RDWR)
 STREAMS = [(os.POSIX_SPAWN_DUP2, NULL, 0), (os.POSIX_SPAWN_DUP2, NULL, 1)]
@@ -25,7 +25,7 @@ class Tool:
 
     def __init__(self, bench, name, program):
         self.bench, self.name, self.program = bench, name, program
-        self.root = f"{bench.work}/state-{name}"
+        self.root = f"{bench.states}/{name}"
         os.makedirs(self.root, mode=0o700, exist_ok=True)
 
     def command(self, *words):
@@ -78,6 +78,8 @@ class RuntimeBench:
     def __init__(self, programs, work, rounds):
         self.programs, self.work, self.rounds = programs, work, rounds
         self.directory = f"{work}/bundle"
+        # As the runtimes' own: in memory.
+        self.states = tempfile.mkdtemp(prefix="bench.", dir="/run")
         self.rootfs = f"{self.directory}/rootfs"
         self.filter = f"{work}/filter"
         self.count = 0
@@ -294,6 +296,7 @@ class RuntimeBench:
                 if not id.startswith("."):
                     subprocess.run(tool.command("delete", "--force", id) if tool.name != FLOOR else ["true"],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.states, ignore_errors=True)
         subprocess.run(["umount", "-l", self.rootfs])
         subprocess.run(["rmdir", f"{self.cgroups}/bench"])
 

@@ -17,6 +17,7 @@ import Testing
       (question.kind == .block ? 1 : 2) | question.access.rawValue << 16, question.major, question.minor,
     ]
     var registers = [UInt64](repeating: 0, count: 11)
+    func low(_ register: Int) -> UInt32 { UInt32(truncatingIfNeeded: registers[register]) }
     var place = 0
     while filter.instructions.indices.contains(place) {
       let word = filter.instructions[place]
@@ -27,13 +28,16 @@ import Testing
       place += 1
       switch UInt8(truncatingIfNeeded: word) {
       case 0x61: registers[to] = UInt64(context[offset / 4])
-      case 0x54: registers[to] = UInt64(UInt32(truncatingIfNeeded: registers[to]) & immediate)
-      case 0x74: registers[to] = UInt64(UInt32(truncatingIfNeeded: registers[to]) >> immediate)
-      case 0xbc: registers[to] = UInt64(UInt32(truncatingIfNeeded: registers[from]))
+      case 0x54: registers[to] = UInt64(low(to) & immediate)
+      case 0x5c: registers[to] = UInt64(low(to) & low(from))
+      case 0x4c: registers[to] = UInt64(low(to) | low(from))
+      case 0xa4: registers[to] = UInt64(low(to) ^ immediate)
+      case 0x74: registers[to] = UInt64(low(to) >> immediate)
+      case 0xbc: registers[to] = UInt64(low(from))
       case 0xb7: registers[to] = extended
-      case 0x55: if registers[to] != extended { place += offset }
-      case 0x56: if UInt32(truncatingIfNeeded: registers[to]) != immediate { place += offset }
-      case 0x15: if registers[to] == extended { place += offset }
+      case 0x17: registers[to] &-= extended
+      case 0x77: registers[to] >>= extended
+      case 0x27: registers[to] &*= extended
       case 0x95: return registers[0] == 1
       default: return nil
       }

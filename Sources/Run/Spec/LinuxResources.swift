@@ -162,10 +162,20 @@ public struct LinuxNetworkPriorities: Hashable, Sendable, Codable {
   public struct Priority: Hashable, Sendable, Codable {
     public var name: String
     public var priority: UInt32
+
+    public init(name: String, priority: UInt32) {
+      self.name = name
+      self.priority = priority
+    }
   }
 
   public var classID: UInt32?
   public var priorities: [Priority]?
+
+  public init(classID: UInt32? = nil, priorities: [Priority]? = nil) {
+    self.classID = classID
+    self.priorities = priorities
+  }
 }
 
 public struct LinuxRdma: Hashable, Sendable, Codable {

@@ -32,6 +32,13 @@ public struct DeviceRule: Hashable, Sendable {
     self.access = access
   }
 
+  /// Whether there is a device, and something done with it, that both are about.
+  func overlaps(_ other: DeviceRule) -> Bool {
+    (kind == .all || other.kind == .all || kind == other.kind)
+      && (major == nil || other.major == nil || major == other.major)
+      && (minor == nil || other.minor == nil || minor == other.minor) && !access.isDisjoint(with: other.access)
+  }
+
   /// Of any device, whatever is done with it.
   var coversEverything: Bool { kind == .all && major == nil && minor == nil && access == .all }
 }
@@ -48,48 +55,63 @@ public struct DeviceFilter: Hashable, Sendable {
     // What comes before a rule that covers everything never decides.
     let start = rules.lastIndex { $0.coversEverything } ?? rules.startIndex
     let deciding = rules[start...]
-    allowsEverything = deciding.first?.coversEverything == true && deciding.allSatisfy(\.allow)
+    let allowsAtFirst = deciding.first.map { $0.coversEverything && $0.allow } ?? false
+    allowsEverything = allowsAtFirst && deciding.allSatisfy(\.allow)
+    // r2 = type, r3 = access that is asked for, r4 = major, r5 = minor of the context in r1; r0 = access that is allowed
     var code: [UInt64] = [
-      // r2 = type, r3 = access that is still undecided, r4 = major, r5 = minor of the context in r1
       Self.instruction(0x61, 2, 1, 0, 0), Self.instruction(0x61, 3, 1, 0, 0),
       Self.instruction(0x54, 2, 0, 0, 0xffff), Self.instruction(0x74, 3, 0, 0, 16),
       Self.instruction(0x61, 4, 1, 4, 0), Self.instruction(0x61, 5, 1, 8, 0),
+      Self.instruction(0xb7, 0, 0, 0, allowsAtFirst ? 7 : 0),
     ]
-    for rule in deciding.reversed() where !rule.coversEverything { code += Self.block(rule) }
-    code += Self.answer(deciding.first.map { $0.coversEverything && $0.allow } ?? false)
+    for rule in Self.effective(deciding, allowsAtFirst) { code += Self.block(rule) }
+    // r0 = r3 & ~r0, what is asked for and not allowed; answer 1 when it is 0, by the sign of one less.
+    code += [
+      Self.instruction(0xa4, 0, 0, 0, 7), Self.instruction(0x5c, 0, 3, 0, 0), Self.instruction(0x17, 0, 0, 0, 1),
+      Self.instruction(0x77, 0, 0, 0, 63), Self.instruction(0x95, 0, 0, 0, 0),
+    ]
     instructions = code
   }
 
-  /// Jumps over its own end where the rule is about other devices or leaves the access undecided, else returns.
-  private static func block(_ rule: DeviceRule) -> [UInt64] {
-    var decision: [UInt64]
-    if rule.allow {
-      // r3 &= ~access; all that was asked is allowed when nothing is left.
-      decision = [instruction(0x54, 3, 0, 0, ~rule.access.rawValue), instruction(0x55, 3, 0, 2, 0)]
-    } else {
-      // r1 = r3 & access: any of it is refused. The context in r1 is not used again.
-      decision = [
-        instruction(0xbc, 1, 3, 0, 0), instruction(0x54, 1, 0, 0, rule.access.rawValue), instruction(0x15, 1, 0, 2, 0),
-      ]
+  /// Without those that change nothing: the kernel takes its time over each when it loads the program.
+  private static func effective(_ rules: ArraySlice<DeviceRule>, _ allowsAtFirst: Bool) -> [DeviceRule] {
+    var kept: [DeviceRule] = []
+    for (index, rule) in zip(rules.indices, rules) where !rule.coversEverything {
+      // The same one comes again, and then has the last word anyway.
+      if rules[(index + 1)...].contains(rule) { continue }
+      // Nothing of it was allowed.
+      if !rule.allow, !allowsAtFirst, !kept.contains(where: { $0.allow && $0.overlaps(rule) }) { continue }
+      kept.append(rule)
     }
-    decision += answer(rule.allow)
-    var conditions: [(register: UInt8, value: UInt32)] = []
-    switch rule.kind {
-    case .all: break
-    case .block: conditions.append((2, 1))
-    case .character: conditions.append((2, 2))
-    }
-    if let major = rule.major { conditions.append((4, major)) }
-    if let minor = rule.minor { conditions.append((5, minor)) }
-    // Compared in 32 bits: an immediate of 64 would be one with a sign.
-    return conditions.enumerated().map { index, condition in
-      let skip = Int16(conditions.count - index - 1 + decision.count)
-      return instruction(0x56, condition.register, 0, skip, condition.value)
-    } + decision
+    return kept
   }
 
-  private static func answer(_ allow: Bool) -> [UInt64] {
-    [instruction(0xb7, 0, 0, 0, allow ? 1 : 0), instruction(0x95, 0, 0, 0, 0)]
+  /// Straight on, without a jump: the kernel's verifier follows each branch with a copy of all that it knows, which took
+  /// longer than any other step of a container's start.
+  private static func block(_ rule: DeviceRule) -> [UInt64] {
+    var terms: [(register: UInt8, value: UInt32)] = []
+    switch rule.kind {
+    case .all: break
+    case .block: terms.append((2, 1))
+    case .character: terms.append((2, 2))
+    }
+    if let major = rule.major { terms.append((4, major)) }
+    if let minor = rule.minor { terms.append((5, minor)) }
+    // r1 = bits in which the device is another one, in 32 bits: an immediate of 64 would be one with a sign.
+    var code = [instruction(0xb7, 1, 0, 0, 0)]
+    for term in terms {
+      code += [
+        instruction(0xbc, 6, term.register, 0, 0), instruction(0xa4, 6, 0, 0, term.value),
+        instruction(0x4c, 1, 6, 0, 0),
+      ]
+    }
+    // r1 = 1 where there is none, by the sign of one less, times the access. A mask of all ones or none would be
+    // shorter: for that the verifier does branch.
+    code += [instruction(0x17, 1, 0, 0, 1), instruction(0x77, 1, 0, 0, 63)]
+    code.append(instruction(0x27, 1, 0, 0, rule.access.rawValue))
+    return code
+      + (rule.allow
+        ? [instruction(0x4c, 0, 1, 0, 0)] : [instruction(0xa4, 1, 0, 0, 7), instruction(0x5c, 0, 1, 0, 0)])
   }
 
   private static func instruction(

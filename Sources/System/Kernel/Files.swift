@@ -59,13 +59,25 @@ public func readFile(_ path: FilePath, limit: Int = 64 << 20) throws(Errno) -> [
 
 /// Reads to the end of a descriptor, at most `limit` bytes. More throws `Errno.fileTooLarge`.
 public func readAll(_ descriptor: CInt, limit: Int) throws(Errno) -> [UInt8] {
+  // Pages that are never written to are never made: a buffer of what the file is likely to hold, filled in place.
+  var status = stat()
+  let size = fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
+  var room = min(max(size + 1, 4 << 10), 1 << 20)
   var bytes: [UInt8] = []
-  var buffer = [UInt8](repeating: 0, count: 64 << 10)
   while true {
-    let count = try Errno.retrying { read(descriptor, &buffer, buffer.count) }
-    if count == 0 { return bytes }
-    guard bytes.count + count <= limit else { throw .fileTooLarge }
-    bytes.append(contentsOf: buffer[..<count])
+    var failure: Errno?
+    let part = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+      do throws(Errno) {
+        count = try Errno.retrying { read(descriptor, buffer.baseAddress, buffer.count) }
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    if part.isEmpty { return bytes }
+    guard bytes.count + part.count <= limit else { throw .fileTooLarge }
+    if bytes.isEmpty { bytes = part } else { bytes += part }
+    room = 64 << 10
   }
 }
 

@@ -9,6 +9,8 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 
+#include "CStart.h"
+
 #define READ_ONLY 1          // ST_RDONLY
 #define WORKING_DIRECTORY -100  // AT_FDCWD
 #define CLOSE_ON_EXECUTE 02000000
@@ -66,6 +68,14 @@ static inline int equal(const char *text, const char *other) {
   return *text == *other;
 }
 
+static int count;
+static char **words;
+
+char *const *clipper_command_line(int *number) {
+  *number = count;
+  return words;
+}
+
 // Verbs that make a process for a container. A container of such a name costs one more execve.
 static inline int meets_containers(char *const *arguments) {
   for (; *arguments != 0; arguments++) {
@@ -78,6 +88,8 @@ static inline int meets_containers(char *const *arguments) {
 __attribute__((used, no_stack_protector)) void clipper_protect(long *stack) {
   char **arguments = (char **)(stack + 1);
   char **environment = arguments + stack[0] + 1;
+  count = (int)stack[0];
+  words = arguments;
   if (stack[0] < 2 || !meets_containers(arguments + 1) || call(SYS_geteuid, 0, 0, 0, 0, 0) != 0) return;
   long program = call(SYS_openat, WORKING_DIRECTORY, (long)"/proc/self/exe", CLOSE_ON_EXECUTE, 0, 0);
   if (program < 0) return;

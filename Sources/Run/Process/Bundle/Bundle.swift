@@ -10,20 +10,28 @@ struct Bundle {
   let config: RuntimeConfig
   /// config.json as it was read.
   let text: [UInt8]
+  /// `linux.seccomp` as it stands there.
+  let seccompText: ArraySlice<UInt8>
 
   init(_ path: FilePath) throws {
     let path = try Self.absolute(path)
     let file = path.appending("config.json")
-    let text = try attempt("read \(file)") { () throws(Errno) in try readFile(file, limit: 16 << 20) }
-    self.init(path: path, text: text, config: try JSONText.decode(RuntimeConfig.self, text, name: file.string))
+    try self.init(path: path, reading: file)
     try BundleCheck(config).run()
   }
 
-  /// A bundle that was read and checked before.
-  init(path: FilePath, text: [UInt8], config: RuntimeConfig) {
+  /// A bundle that was checked before.
+  ///
+  /// - Parameter file: its config.json, or a copy of that.
+  init(path: FilePath, reading file: FilePath) throws {
+    let text = try attempt("read \(file)") { () throws(Errno) in try readFile(file, limit: 16 << 20) }
+    let (config, seccomp) = try JSONText.read(text, name: file.string) { (json) throws(JSONError) in
+      (try RuntimeConfig(&json), json.seccomp)
+    }
     self.path = path
     self.text = text
     self.config = config
+    seccompText = seccomp.map { text[$0] } ?? []
   }
 
   static func absolute(_ path: FilePath) throws -> FilePath {

@@ -26,17 +26,8 @@ struct JSONReader: Decoder {
   }
 
   private func integer<Number: FixedWidthInteger>(_ type: Number.Type) throws -> Number {
-    switch value {
-    case .integer(let magnitude, let isNegative):
-      if !isNegative, let number = Number(exactly: magnitude) { return number }
-      if isNegative, Number.isSigned, magnitude <= UInt64(Int64.max) + 1,
-        let number = Number(exactly: Int64(truncatingIfNeeded: 0 &- magnitude))
-      {
-        return number
-      }
-    case .double(let double): if let number = Number(exactly: double) { return number }
-    default: throw mismatch(type, "a number is expected")
-    }
+    guard case .number(let number) = value else { throw mismatch(type, "a number is expected") }
+    if let whole = number.exactly(type) { return whole }
     throw DecodingError.dataCorrupted(
       .init(codingPath: codingPath, debugDescription: "a whole number from \(Number.min) to \(Number.max) is expected"))
   }
@@ -56,11 +47,8 @@ extension JSONReader: SingleValueDecodingContainer {
   }
 
   func decode(_ type: Double.Type) throws -> Double {
-    switch value {
-    case .integer(let magnitude, let isNegative): return isNegative ? -Double(magnitude) : Double(magnitude)
-    case .double(let double): return double
-    default: throw mismatch(type, "a number is expected")
-    }
+    guard case .number(let number) = value else { throw mismatch(type, "a number is expected") }
+    return number.double
   }
 
   func decode(_ type: Float.Type) throws -> Float { Float(try decode(Double.self)) }

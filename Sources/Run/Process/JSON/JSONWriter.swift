@@ -90,8 +90,9 @@ final class JSONNode {
   private static func write(_ value: JSONValue, to bytes: inout [UInt8]) {
     switch value {
     case .bool(let bool): bytes += Array((bool ? "true" : "false").utf8)
-    case .integer(let magnitude, let isNegative): bytes += Array("\(isNegative ? "-" : "")\(magnitude)".utf8)
-    case .double(let double): bytes += Array((double.isFinite ? "\(double)" : "null").utf8)
+    case .number(.integer(let magnitude, let isNegative)):
+      bytes += Array("\(isNegative ? "-" : "")\(magnitude)".utf8)
+    case .number(.double(let double)): bytes += Array((double.isFinite ? "\(double)" : "null").utf8)
     case .string(let text): JSONBytes.append(text.utf8, to: &bytes)
     case .null, .array, .object: bytes += Array("null".utf8)
     }
@@ -101,9 +102,9 @@ final class JSONNode {
 
   func set(_ bool: Bool) { content = .scalar(.bool(bool)) }
   func set(_ text: String) { content = .scalar(.string(text)) }
-  func set(_ double: Double) { content = .scalar(.double(double)) }
+  func set(_ double: Double) { content = .scalar(.number(.double(double))) }
   func set(_ number: some FixedWidthInteger) {
-    content = .scalar(.integer(UInt64(truncatingIfNeeded: number.magnitude), isNegative: number < 0))
+    content = .scalar(.number(.integer(UInt64(truncatingIfNeeded: number.magnitude), isNegative: number < 0)))
   }
 }
 

@@ -158,11 +158,13 @@ struct Container {
 
   /// The configuration that it was started with.
   func bundle() throws -> Bundle {
+    try Bundle(path: FilePath(saved.bundle), reading: directory.appending("config.json"))
+  }
+
+  func hooks() throws -> ContainerHooks? {
     let file = directory.appending("config.json")
     let text = try attempt("read \(file)") { () throws(Errno) in try readFile(file, limit: 16 << 20) }
-    return Bundle(
-      path: FilePath(saved.bundle), text: text, config: try JSONText.decode(RuntimeConfig.self, text, name: file.string)
-    )
+    return try JSONText.read(text, name: file.string) { (json) throws(JSONError) in try HooksOfConfig(&json).hooks }
   }
 
   /// Whether its first process lives. A number that was given to another process since is not it.

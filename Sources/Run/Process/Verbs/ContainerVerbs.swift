@@ -20,7 +20,7 @@ extension VerbContext {
       throw RuntimeError.wrongStatus(id: container.id, status: container.status, doing: "start")
     }
     unlink(container.directory.appending(StartSocket.name).string)
-    try Hooks.run(try container.bundle().config.hooks?.poststart, "poststart", state: container.state(.running))
+    try Hooks.run(try container.hooks()?.poststart, "poststart", state: container.state(.running))
   }
 
   func state(_ words: ArraySlice<String>) throws -> Int32 {
@@ -90,7 +90,7 @@ extension VerbContext {
       do { try SystemdManager(user: unit.user).stop(unit) } catch { log.warning("\(error)") }
     }
     if let cgroup = container.cgroup, cgroup.exists { try cgroup.remove() }
-    let hooks = try? container.bundle().config.hooks?.poststop
+    let hooks = try? container.hooks()?.poststop
     try root.remove(container.id)
     for hook in hooks ?? [] {
       do { try Hooks.run([hook], "poststop", state: container.state(.stopped)) } catch { log.warning("\(error)") }
