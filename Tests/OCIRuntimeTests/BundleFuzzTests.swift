@@ -38,9 +38,9 @@ import Testing
 
   /// As far as a start goes before it makes anything.
   private func use(_ text: [UInt8]) throws {
-    let config = try JSONText.decode(RuntimeConfig.self, text, name: "config.json")
+    let bundle = try Bundle(path: "/nonesuch", text: text, name: "config.json")
+    let config = bundle.config
     try BundleCheck(config).run()
-    let bundle = Bundle(path: "/nonesuch", text: text, config: config)
     for mount in config.mounts ?? [] { _ = try MountOptions(mount.options ?? []) }
     if let resources = config.linux?.resources {
       _ = try Limits.limits(resources)

@@ -25,7 +25,12 @@ struct Bundle {
   /// - Parameter file: its config.json, or a copy of that.
   init(path: FilePath, reading file: FilePath) throws {
     let text = try attempt("read \(file)") { () throws(Errno) in try readFile(file, limit: 16 << 20) }
-    let (config, seccomp) = try JSONText.read(text, name: file.string) { (json) throws(JSONError) in
+    try self.init(path: path, text: text, name: file.string)
+  }
+
+  /// - Parameter name: of the document, for errors.
+  init(path: FilePath, text: [UInt8], name: String) throws {
+    let (config, seccomp) = try JSONText.read(text, name: name) { (json) throws(JSONError) in
       (try RuntimeConfig(&json), json.seccomp)
     }
     self.path = path
