@@ -79,6 +79,26 @@ struct NamespaceRootTests {
     #expect(result.output == "uid=5 gid=6 groups=7\n", "\(result.errorOutput)")
   }
 
+  /// A file system that the namespace has mounted itself is its own to map.
+  @Test(.enabled(if: RootlessHost.mapsRanges)) func idMappedMountsOfItsOwnFileSystems() throws {
+    let place = host.host.directory.appending("volume")
+    try makeDirectories(place)
+    let one = [LinuxIDMapping(containerID: 0, hostID: 1, size: 1)]
+    let bundle = try host.bundle("one", ["stat", "-c", "%u:%g", "/mnt/file"]) {
+      $0.shareUserNamespace()
+      $0.mounts?.append(
+        ContainerMount(
+          destination: "/mnt", type: "bind", source: place.string, options: ["bind"], uidMappings: one, gidMappings: one
+        ))
+    }
+    let run = "exec \(host.host.program) run --bundle \(bundle) one"
+    let mount = "mount -t tmpfs volume \(place) && touch \(place)/file"
+    let own = try host.command(["/bin/sh", "-c", "\(mount) && \(run)"], as: .namespaceRoot)
+    #expect(own.output == "1:1\n", "\(own.errorOutput)")
+    let hosts = try host.command(["/bin/sh", "-c", run], as: .namespaceRoot)
+    #expect(hosts.errorOutput.contains("only the owner of the user namespace in which the file system was mounted"))
+  }
+
   /// A pod's containers join the user namespace of the first; it may also be the one that the runtime is in.
   @Test func userNamespacesAreJoined() throws {
     let bundle = try host.bundle("one", ["sleep", "1000"])

@@ -150,6 +150,29 @@ struct RootlessTests {
     }
   }
 
+  @Test func hooksRunAsTheUserOutsideAndAsItsRootInside() throws {
+    let trace = host.runtimeDirectory.appending("trace")
+    func hook(_ point: String) -> [ContainerHook] {
+      [
+        ContainerHook(
+          path: "/bin/sh", args: ["sh", "-c", "echo \(point) $(id -u) >> \(trace)"], env: ["PATH=/usr/bin:/bin"])
+      ]
+    }
+    try host.own(host.runtimeDirectory)
+    let result = try host.shell("cat /dev/shm/hook") {
+      $0.hooks = ContainerHooks(
+        createRuntime: hook("createRuntime"), createContainer: hook("createContainer"),
+        startContainer: [ContainerHook(path: "/bin/sh", args: ["sh", "-c", "/bin/id > /dev/shm/hook"])],
+        poststart: hook("poststart"), poststop: hook("poststop"))
+    }
+    #expect(result.output == "uid=0(root) gid=0\n", "\(result.errorOutput)")
+    let user = RootlessHost.user
+    #expect(
+      try host.host.read(trace).split(separator: "\n") == [
+        "createRuntime \(user)", "createContainer 0", "poststart \(user)", "poststop \(user)",
+      ])
+  }
+
   @Test func limitsThatTakeRootAreNamed() throws {
     let score = try host.shell("cat /proc/self/oom_score_adj") { $0.process?.oomScoreAdj = -7 }
     #expect(score.output == "0\n")

@@ -29,27 +29,28 @@ public enum UserNamespaces {
   }
 
   /// A setting of the kernel that explains why a namespace of a user without rights was refused; nil: none does.
-  public static func obstacle(_ error: Errno) -> String? {
+  ///
+  /// - Parameter settings: where the sysctls are files.
+  public static func obstacle(_ error: Errno, settings: FilePath = "/proc/sys") -> String? {
+    func number(_ sysctl: String) -> Int? {
+      guard let text = try? readFile(settings.appending(sysctl), limit: 64) else { return nil }
+      return Int(String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+    }
     if error == .noSpace {
       let kinds = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time"].map { "max_\($0)_namespaces" }
-      if let none = kinds.first(where: { number("/proc/sys/user/\($0)") == 0 }) {
+      if let none = kinds.first(where: { number("user/\($0)") == 0 }) {
         return "the sysctl user.\(none) is 0; a larger number allows them"
       }
       return "a limit is reached: see the sysctls user.max_user_namespaces and its like"
     }
     guard error == .notPermitted || error == .permissionDenied else { return nil }
-    if number("/proc/sys/kernel/unprivileged_userns_clone") == 0 {
+    if number("kernel/unprivileged_userns_clone") == 0 {
       return "the sysctl kernel.unprivileged_userns_clone is 0; 1 allows user namespaces"
     }
-    if number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1 {
+    if number("kernel/apparmor_restrict_unprivileged_userns") == 1 {
       return "the sysctl kernel.apparmor_restrict_unprivileged_userns is 1: 0, or an AppArmor profile for this program "
         + "with the rule userns, allows them"
     }
     return nil
-  }
-
-  private static func number(_ file: String) -> Int? {
-    guard let text = try? readFile(FilePath(file), limit: 64) else { return nil }
-    return Int(String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
   }
 }
