@@ -54,6 +54,8 @@ struct GuestRootlessTests {
     let result = try host.command(
       [host.host.program.string, "exec", "one", "sh", "-c", script], before: tree.enter)
     #expect(result.errorOutput.contains("can't fork"))
+    let outside = try host.runtime("exec", "one", "true")
+    #expect(outside.errorOutput.contains("no part of the tree that is delegated to this user"))
     try host.host.succeed(host.command([host.host.program.string, "pause", "one"], before: tree.enter))
     try host.host.succeed(host.command([host.host.program.string, "delete", "-f", "one"], before: tree.enter))
     #expect(try tree.children().isEmpty)

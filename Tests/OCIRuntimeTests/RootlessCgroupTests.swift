@@ -89,6 +89,12 @@ struct RootlessCgroupTests {
     let pids = try host.host.read(tree.top.appending("one/cgroup.procs")).split(separator: "\n").count
     try host.host.succeed(runtime("exec", "--detach", "one", "sleep", "1000"))
     #expect(try host.host.read(tree.top.appending("one/cgroup.procs")).split(separator: "\n").count == pids + 1)
+    // From a session of the user's outside of it, nobody moves a process there.
+    let outside = try host.runtime("exec", "one", "echo", "there")
+    #expect(outside.output == "there\n")
+    #expect(outside.errorOutput.contains("outside of the cgroup of container one"))
+    let inner = try host.runtime("exec", "--cgroup", "x", "one", "true")
+    #expect(inner.errorOutput.contains("has no cgroup x"))
     try host.host.succeed(runtime("kill", "--all", "one", "KILL"))
     #expect(try eventually { try status("one") == .stopped })
     try host.host.succeed(runtime("delete", "one"))

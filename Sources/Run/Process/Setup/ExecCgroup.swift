@@ -9,6 +9,7 @@ struct ExecCgroup {
   let container: Container
   /// Below the container's cgroup. (`--cgroup`)
   let path: String?
+  let log: Log
 
   /// A copy of this process.
   struct Copy {
@@ -49,11 +50,22 @@ struct ExecCgroup {
     do throws(Errno) { return Copy(outcome: try Cloning.clone(cgroup: directory)) } catch {
       // An ordinary user moves no process out of another part of the tree, as that of its login session; its systemd
       // has it done.
-      guard error == .permissionDenied, container.saved.systemdUnit != nil else {
-        throw RuntimeError.call(doing: doing, error, .resources)
-      }
-      return Copy(outcome: try attempt(doing) { () throws(Errno) in try Cloning.clone() }, attaches: true)
+      guard error == .permissionDenied else { throw RuntimeError.call(doing: doing, error, .resources) }
+      let attaches = container.saved.systemdUnit != nil
+      if !attaches { try checkItMayStayOutside(doing, error) }
+      return Copy(outcome: try attempt(doing) { () throws(Errno) in try Cloning.clone() }, attaches: attaches)
     }
+  }
+
+  /// Where nobody can move it, a process runs outside of a cgroup that limits nothing (as runc), and of no other.
+  private func checkItMayStayOutside(_ doing: String, _ error: Errno) throws {
+    let resources = try container.bundle().config.linux?.resources
+    let limits = try resources.map { try Limits.limits($0) }
+    let why = "its cgroup and the runtime's own lie in no part of the tree that is delegated to this user"
+    guard path == nil, limits?.controllers.isEmpty != false, resources?.unified?.isEmpty != false else {
+      throw RuntimeError.call(doing: "\(doing): \(why)", error, .resources)
+    }
+    log.warning("the process is outside of the cgroup of container \(container.id), and not paused with it: \(why)")
   }
 
   /// Has systemd move the copy that waits for it.

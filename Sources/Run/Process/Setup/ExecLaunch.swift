@@ -41,7 +41,7 @@ struct ExecLaunch {
     let ownProgram = try OwnProgram.open()
     let seccomp = try SeccompProgram.make(request.bundle, request.process, cache: request.seccompCache)
     let (ours, theirs) = try SetupChannel.pair()
-    let place = ExecCgroup(container: request.container, path: request.cgroupPath)
+    let place = ExecCgroup(container: request.container, path: request.cgroupPath, log: log)
     let copy = try place.clone()
     switch copy.outcome {
     case .child:
