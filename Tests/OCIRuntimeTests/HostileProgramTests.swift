@@ -107,8 +107,7 @@ struct HostileProgramTests {
     let pid = try host.read(file)
     // The channel, the socket that waits, and the runtime's program.
     let directories = try directoryEntries(of: FilePath("/proc/\(pid)/fd")).filter { number in
-      var found = stat()
-      return stat("/proc/\(pid)/fd/\(number)", &found) != 0 || found.st_mode & S_IFMT == S_IFDIR
+      (try? directoryEntries(of: FilePath("/proc/\(pid)/fd/\(number)"))) != nil
     }
     #expect(directories.isEmpty)
   }

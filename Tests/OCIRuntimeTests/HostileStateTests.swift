@@ -19,7 +19,7 @@ struct HostileStateTests {
   private func forge(_ directory: FilePath, _ pid: Int32) throws {
     try makeDirectories(directory)
     let saved = SavedState(
-      id: "one", pid: pid, pidStartTime: ProcessStatus(pid)?.startTime ?? 0, bundle: host.directory.string,
+      id: "one", pid: pid, pidStartTime: ProcessStatus(pid)?.startTime ?? 0, bundle: host.directory.string, rootfs: "/",
       created: "2026-01-01T00:00:00Z", uid: 0, cgroup: nil, annotations: nil)
     try host.write(
       directory.appending("state.json"), String(decoding: try JSONText.encode(saved), as: UTF8.self))

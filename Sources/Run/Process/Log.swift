@@ -6,13 +6,35 @@ import SystemPackage
 struct Log {
   enum Format { case text, json }
 
-  var path: String?
-  var format = Format.text
+  /// nil: standard error.
+  private var file: OpenFile?
+  /// nil: standard error, as a person reads it.
+  private var format: Format?
   var debugging = false
 
+  init() {}
+
+  /// A file that cannot be written would lose every message: it is opened before anything is done.
+  init(file path: String?, format name: String?, debugging: Bool) throws {
+    self.debugging = debugging
+    switch name {
+    case nil: if path != nil { format = .text }
+    case "text": format = .text
+    case "json": format = .json
+    case let other?: throw RuntimeError.usage("--log-format is \"\(other)\": use text or json")
+    }
+    guard let path, path != "/dev/stderr" else { return }
+    guard !path.isEmpty else { throw RuntimeError.usage("--log is empty: name a file") }
+    file = OpenFile(
+      try attempt("open the log \(path)") { () throws(Errno) in
+        try openat2(workingDirectory, path, flags: O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY, mode: 0o644)
+      })
+  }
+
+  /// Why a command fails: it is said to the person in any case.
   func error(_ message: String) {
-    if path != nil { write("error", message) }
-    Self.print("clipper-runtime: \(message)")
+    if format != nil { write("error", message) }
+    if format == nil || file != nil { Self.print("clipper-runtime: \(message)") }
   }
 
   func warning(_ message: String) { write("warning", message) }
@@ -20,20 +42,16 @@ struct Log {
   func debug(_ message: @autoclosure () -> String) { if debugging { write("debug", message()) } }
 
   private func write(_ level: String, _ message: String) {
-    let time = Timestamp.now().text
-    let line =
-      switch format {
-      case .json: "{\"level\":\"\(level)\",\"msg\":\(Self.quoted(message)),\"time\":\"\(time)\"}\n"
-      case .text: "time=\"\(time)\" level=\(level) msg=\(Self.quoted(message))\n"
-      }
-    guard let path else {
-      Self.print("clipper-runtime: \(level): \(message)")
-      return
+    let line: String
+    switch format {
+    case .json: line = "{\"level\":\"\(level)\",\"msg\":\(Self.quoted(message)),\"time\":\"\(Timestamp.now().text)\"}\n"
+    case .text: line = "time=\"\(Timestamp.now().text)\" level=\(level) msg=\(Self.quoted(message))\n"
+    case nil: return Self.print("clipper-runtime: \(level): \(message)")
     }
-    guard let file = try? openat2(workingDirectory, path, flags: O_WRONLY | O_APPEND | O_CREAT, mode: 0o644) else {
-      return
+    do throws(Errno) { try writeAll(file?.number ?? 2, Array(line.utf8)) } catch {
+      // A full disk, for one.
+      if file != nil { Self.print("clipper-runtime: \(level): \(message) (the log cannot be written: \(error))") }
     }
-    try? writeAll(file.number, Array(line.utf8))
   }
 
   static func print(_ message: String) { try? writeAll(2, Array("\(printable(message))\n".utf8)) }

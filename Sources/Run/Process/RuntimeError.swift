@@ -11,9 +11,14 @@ public enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
   /// A property of config.json, or a flag, asks for something that is not there. It is never ignored.
   case unsupported(String, reason: String)
   case usage(String)
+  /// A file that is read as a document is not what it must be.
+  case document(FilePath, String)
   case invalidID(String)
   case noSuchContainer(String)
   case containerExists(String)
+  /// It has a place and no state: somebody is making it, or was killed while doing so.
+  case containerHalfMade(String)
+  case brokenState(id: String, problem: String)
   case wrongStatus(id: String, status: RuntimeState.Status, doing: String)
   case program(String, Problem)
   case hook(point: String, path: String, problem: String)
@@ -40,7 +45,7 @@ public enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
     case .program(_, .notInPath), .program(_, .notFound): .programNotFound
     case .program: .programNotExecutable
     case .start(let failure): failure.kind
-    case .containerExists: .busy
+    case .containerExists, .containerHalfMade: .busy
     case .resources: .resources
     case .seccomp: .seccomp
     default: .other
@@ -55,10 +60,16 @@ public enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
     case .configuration(let property, let problem): "config.json: \(property) \(problem)"
     case .unsupported(let what, let reason): "\(what) is not supported: \(reason)"
     case .usage(let message): message
+    case .document(let path, let problem): "\(path) \(problem)"
     case .invalidID(let id):
       "\"\(id)\" is not a container ID: letters, digits, and after the first character also _ . + -, 255 at most"
     case .noSuchContainer(let id): "container \"\(id)\" does not exist"
     case .containerExists(let id): "container with given ID \"\(id)\" already exists"
+    case .containerHalfMade(let id):
+      "container with given ID \"\(id)\" already exists: it is being made, or what made it was killed; "
+        + "delete --force clears what is left"
+    case .brokenState(let id, let problem):
+      "state.json of container \"\(id)\" cannot be used: \(problem); or clear the container by delete --force"
     case .wrongStatus(let id, let status, let doing): "cannot \(doing) container \"\(id)\": it is \(status.rawValue)"
     // The words of exec(3) in Go, which callers of a runtime look for.
     case .program(let name, .notInPath): "exec: \"\(name)\": executable file not found in $PATH"

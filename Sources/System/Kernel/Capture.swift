@@ -27,8 +27,15 @@ public enum CaptureError: Error, Equatable, CustomStringConvertible {
 extension Spawn {
   /// Runs the program with `input` as its standard input, and collects what it writes.
   ///
-  /// Ends when the program has, even where a process that it left behind keeps its output open.
-  public func capture(input: [UInt8] = [], limit: Int = 1 << 20, milliseconds: Int) throws -> CapturedRun {
+  /// Ends when the program has, even where a process that it left behind keeps its output open. One that is killed takes
+  /// its process group along where it has one of its own.
+  ///
+  /// - Parameters:
+  ///   - limit: bytes of both outputs together.
+  ///   - discardsMore: what is written beyond the limit is read and forgotten, instead of an error.
+  public func capture(
+    input: [UInt8] = [], limit: Int = 1 << 20, discardsMore: Bool = false, milliseconds: Int
+  ) throws -> CapturedRun {
     let stdin = try Stream()
     let stdout = try Stream()
     let stderr = try Stream()
@@ -40,43 +47,61 @@ extension Spawn {
     for stream in [stdin, stdout, stderr] { stream.handOver() }
 
     do {
-      let status = try exchange(pid, input, stdin, stdout, stderr, limit: limit, milliseconds: milliseconds)
+      var exchange = Exchange(
+        path: path, stdin: stdin, stdout: stdout, stderr: stderr, input: input[...], limit: limit,
+        discardsMore: discardsMore)
+      let status = try exchange.run(pid, milliseconds: milliseconds)
       return CapturedRun(status: status, output: stdout.bytes, errorOutput: stderr.bytes)
     } catch {
-      kill(pid, SIGKILL)
+      kill(newGroup || newSession ? -pid : pid, SIGKILL)
       _ = try? waitForProcess(pid)
       throw error
     }
   }
 
-  private func exchange(
-    _ pid: pid_t, _ input: [UInt8], _ stdin: Stream, _ stdout: Stream, _ stderr: Stream, limit: Int, milliseconds: Int
-  ) throws -> ExitStatus {
-    for stream in [stdin, stdout, stderr] { try stream.makeNonBlocking() }
-    let deadline = Self.now() + milliseconds
-    var sent = 0
-    while true {
-      var status: CInt = 0
-      let ended = try Errno.retrying { waitpid(pid, &status, WNOHANG) } == pid
-      if sent < input.count {
-        sent += stdin.send(input[sent...])
-        if stdin.isClosed { sent = input.count }
+  /// Bytes to and from a program until it ends.
+  private struct Exchange {
+    let path: FilePath
+    let stdin: Stream
+    let stdout: Stream
+    let stderr: Stream
+    var input: ArraySlice<UInt8>
+    let limit: Int
+    let discardsMore: Bool
+
+    mutating func run(_ pid: pid_t, milliseconds: Int) throws -> ExitStatus {
+      for stream in [stdin, stdout, stderr] { try stream.makeNonBlocking() }
+      let process = try openProcess(pid)
+      let deadline = Spawn.now() + milliseconds
+      while true {
+        sendInput()
+        // Closed streams are -1, which poll skips.
+        var polled = [
+          pollfd(fd: process.number, events: Int16(POLLIN), revents: 0),
+          pollfd(fd: stdin.number, events: Int16(POLLOUT), revents: 0),
+          pollfd(fd: stdout.number, events: Int16(POLLIN), revents: 0),
+          pollfd(fd: stderr.number, events: Int16(POLLIN), revents: 0),
+        ]
+        let rest = CInt(clamping: max(deadline - Spawn.now(), 0))
+        let ready = try Errno.retrying { poll(&polled, 4, rest) }
+        try takeOutput()
+        if polled[0].revents != 0 { return try waitForProcess(pid) }
+        guard ready > 0, Spawn.now() < deadline else {
+          throw CaptureError.timedOut(path, milliseconds: milliseconds)
+        }
       }
-      if sent == input.count { stdin.close() }
-      try stdout.drain(limit: limit)
-      try stderr.drain(limit: limit)
-      guard stdout.bytes.count + stderr.bytes.count <= limit else {
-        throw CaptureError.tooMuchOutput(path, limit: limit)
+    }
+
+    private mutating func sendInput() {
+      if !input.isEmpty { input = input.dropFirst(stdin.send(input)) }
+      if input.isEmpty { stdin.close() }
+    }
+
+    private func takeOutput() throws {
+      for (stream, other) in [(stdout, stderr), (stderr, stdout)] {
+        let more = try stream.drain(limit: max(limit - other.bytes.count, 0))
+        guard !more || discardsMore else { throw CaptureError.tooMuchOutput(path, limit: limit) }
       }
-      if ended { return ExitStatus(waitStatus: status) }
-      guard Self.now() < deadline else { throw CaptureError.timedOut(path, milliseconds: milliseconds) }
-      var polled = [
-        pollfd(fd: stdin.number, events: Int16(POLLOUT), revents: 0),
-        pollfd(fd: stdout.number, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: stderr.number, events: Int16(POLLIN), revents: 0),
-      ]
-      // Closed streams are -1, which poll skips; the exit itself is looked for every few milliseconds.
-      poll(&polled, 3, 5)
     }
   }
 
@@ -105,7 +130,7 @@ extension Spawn {
       their = OwnedDescriptor(ends[1])
     }
 
-    var isClosed: Bool { number < 0 }
+    private var isClosed: Bool { number < 0 }
 
     func close() {
       descriptor = nil
@@ -119,31 +144,39 @@ extension Spawn {
       try Errno.check(fcntl(number, F_SETFL, fcntl(number, F_GETFL) | O_NONBLOCK))
     }
 
-    /// How many bytes went; closes itself where nobody reads.
+    /// How many bytes went; all, and it closes itself, where nobody reads.
     func send(_ bytes: ArraySlice<UInt8>) -> Int {
-      guard !isClosed else { return 0 }
+      guard !isClosed else { return bytes.count }
       let count = bytes.withUnsafeBytes { Glibc.send(number, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
-      if count < 0, errno != EAGAIN, errno != EINTR { close() }
+      if count < 0, errno != EAGAIN, errno != EINTR {
+        close()
+        return bytes.count
+      }
       return max(count, 0)
     }
 
-    /// Takes in what is there; stops above `limit` bytes, where a program writes faster than it is read.
-    func drain(limit: Int) throws {
-      guard !isClosed else { return }
+    /// Takes in what is there. true: there was more than `limit` bytes, which is forgotten.
+    func drain(limit: Int) throws -> Bool {
+      guard !isClosed else { return false }
       var buffer = [UInt8](repeating: 0, count: 16 << 10)
-      while bytes.count <= limit {
+      var more = false
+      // A program may write faster than it is read: its end is looked for in between.
+      for _ in 0..<64 {
         let count = buffer.withUnsafeMutableBytes { read(number, $0.baseAddress, $0.count) }
         if count > 0 {
-          bytes.append(contentsOf: buffer[..<count])
+          let room = max(limit - bytes.count, 0)
+          bytes.append(contentsOf: buffer[..<min(count, room)])
+          more = more || count > room
         } else if count == 0 {
           close()
-          return
+          return more
         } else if errno == EAGAIN {
-          return
+          return more
         } else if errno != EINTR {
           throw Errno.current
         }
       }
+      return more
     }
   }
 }

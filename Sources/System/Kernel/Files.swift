@@ -57,6 +57,26 @@ public func readFile(_ path: FilePath, limit: Int = 64 << 20) throws(Errno) -> [
   return try readAll(file.number, limit: limit)
 }
 
+/// Reads a regular file that has `size` bytes; one that has grown since gives one byte more.
+public func readAll(_ descriptor: CInt, size: Int) throws(Errno) -> [UInt8] {
+  var count = 0
+  var failure: Errno?
+  let bytes = [UInt8](unsafeUninitializedCapacity: size + 1) { buffer, filled in
+    do throws(Errno) {
+      while count <= size {
+        let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...])
+        let more = try Errno.retrying { read(descriptor, rest.baseAddress, rest.count) }
+        count += more
+        // Less than was asked for is the end of a regular file.
+        if more == 0 || count == size { break }
+      }
+    } catch { failure = error }
+    filled = count
+  }
+  if let failure { throw failure }
+  return bytes
+}
+
 /// Reads to the end of a descriptor, at most `limit` bytes. More throws `Errno.fileTooLarge`.
 public func readAll(_ descriptor: CInt, limit: Int) throws(Errno) -> [UInt8] {
   // Pages that are never written to are never made: a buffer of what the file is likely to hold, filled in place.
@@ -115,6 +135,29 @@ public func writeFileAtomically(_ path: FilePath, _ bytes: [UInt8], mode: UInt32
     unlink(temporary)
     throw error
   }
+}
+
+/// Makes a file that appears with its whole content, in place of one that is there. A process that is killed meanwhile
+/// leaves nothing, where the file system can make files that have no name yet. (open(2), O_TMPFILE)
+public func placeFile(_ path: FilePath, _ bytes: [UInt8], mode: UInt32 = 0o644) throws(Errno) {
+  let directory = path.removingLastComponent()
+  let file: OwnedDescriptor
+  do throws(Errno) {
+    file = try openat2(
+      AT_FDCWD, directory.isEmpty ? "." : directory.string, flags: __O_TMPFILE | O_DIRECTORY | O_WRONLY, mode: mode)
+  } catch {
+    guard error == Errno(rawValue: EOPNOTSUPP) || error == .isDirectory || error == .invalidArgument else { throw error }
+    return try writeFileAtomically(path, bytes, mode: mode)
+  }
+  try writeAll(file.number, bytes)
+  let nameless = "/proc/self/fd/\(file.number)"
+  if linkat(AT_FDCWD, nameless, AT_FDCWD, path.string, AT_SYMLINK_FOLLOW) == 0 { return }
+  if Errno.current == .fileExists {
+    try Errno.check(unlink(path.string))
+    if linkat(AT_FDCWD, nameless, AT_FDCWD, path.string, AT_SYMLINK_FOLLOW) == 0 { return }
+  }
+  // Without /proc, for one.
+  try writeFileAtomically(path, bytes, mode: mode)
 }
 
 /// Makes a directory and those above it; one that exists is fine.

@@ -14,6 +14,8 @@ public struct Spawn: Sendable {
   public var descriptors: [(CInt, CInt)] = []
   /// A session of its own: signals from the terminal do not reach it.
   public var newSession = false
+  /// A process group of its own, by which all that it starts can be ended together.
+  public var newGroup = false
 
   public init(_ path: FilePath, _ arguments: [String]) {
     self.path = path
@@ -44,6 +46,7 @@ public struct Spawn: Sendable {
     posix_spawnattr_setsigdefault(&attributes, &all)
     var flags = CShort(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
     if newSession { flags |= 0x80 /* POSIX_SPAWN_SETSID */ }
+    if newGroup { flags |= CShort(POSIX_SPAWN_SETPGROUP) }
     posix_spawnattr_setflags(&attributes, flags)
 
     var argv = arguments.map { strdup($0) } + [nil]

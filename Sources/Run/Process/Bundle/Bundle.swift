@@ -13,10 +13,12 @@ struct Bundle {
   /// `linux.seccomp` as it stands there.
   let seccompText: ArraySlice<UInt8>
 
-  init(_ path: FilePath) throws {
+  /// - Parameter other: a file in place of config.json; relative to the bundle.
+  init(_ path: FilePath, config other: FilePath? = nil) throws {
     let path = try Self.absolute(path)
-    let file = path.appending("config.json")
-    try self.init(path: path, reading: file)
+    let name = other ?? "config.json"
+    let file = name.isAbsolute ? name : path.appending(name.components)
+    try self.init(path: path, text: ConfigFile.read(file), name: file.string)
     try BundleCheck(config).run()
   }
 
@@ -24,7 +26,7 @@ struct Bundle {
   ///
   /// - Parameter file: its config.json, or a copy of that.
   init(path: FilePath, reading file: FilePath) throws {
-    let text = try attempt("read \(file)") { () throws(Errno) in try readFile(file, limit: 16 << 20) }
+    let text = try attempt("read \(file)") { () throws(Errno) in try readFile(file, limit: ConfigFile.sizeLimit) }
     try self.init(path: path, text: text, name: file.string)
   }
 

@@ -10,6 +10,12 @@ struct SeccompCompiler {
   private let profile: LinuxSeccomp
   private let defaultAction: UInt32
 
+  /// Of the library.
+  static var version: String {
+    guard let version = seccomp_version()?.pointee else { return "unknown" }
+    return "\(version.major).\(version.minor).\(version.micro)"
+  }
+
   static func compile(_ profile: LinuxSeccomp) throws -> SeccompProgram {
     let action = try action(profile.defaultAction, profile.defaultErrnoRet)
     guard let context = seccomp_init(action) else {

@@ -122,7 +122,7 @@ struct SeccompCache {
       + program.instructions
     // It only saves time: a full disk, for one, must not stop a container.
     try? makeDirectories(directory, mode: 0o700)
-    try? writeFileAtomically(file, content, mode: 0o600)
+    try? placeFile(file, content, mode: 0o600)
   }
 
   private func take(_ rest: inout ArraySlice<UInt8>, _ count: Int) -> ArraySlice<UInt8>? {

@@ -38,6 +38,8 @@ struct ContainerSetup {
     var mounts = MountSetup(bundle, tree, preparation.trees, request.cgroups, own: request.cgroup)
     try mounts.run()
     if try !mounts.bindsDevices() { try DeviceSetup(bundle: bundle, tree: tree).run() }
+    // A runtime that was killed before it could record this process takes it along.
+    if !bundle.hasUserNamespace { try channel.waitToProceed() }
     if bundle.config.hooks?.prestart?.isEmpty == false || bundle.config.hooks?.createRuntime?.isEmpty == false {
       try channel.send(.hooks)
       try channel.waitToProceed()

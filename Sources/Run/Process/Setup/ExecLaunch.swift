@@ -45,6 +45,8 @@ struct ExecLaunch {
     let copy = try place.clone()
     switch copy.outcome {
     case .child:
+      // With a copy of it here the end of the runtime would never be seen.
+      ours.file.close()
       if copy.attaches {
         do { try theirs.waitToProceed() } catch { ContainerSetup.report(error, theirs) }
       }
@@ -71,12 +73,14 @@ struct ExecLaunch {
     var terminal: OpenFile?
     var executing = false
     do {
+      // It may be killed when it has made the process and not said so: that one would wait for us.
+      let status = try attempt("wait for process \(step)") { () throws(Errno) in try waitForProcess(step) }
+      if case .signaled(let signal) = status { throw RuntimeError.setupDied(signal: signal) }
       while let (message, descriptors) = try channel.receive() {
         let files = descriptors.map { OpenFile(OwnedDescriptor($0)) }
         switch message {
         case .process(let number):
           pid = number
-          _ = try? waitForProcess(step)
         case .terminal: terminal = files.first
         case .warning(let text): log.warning(text)
         case .failed(let failure): throw RuntimeError.start(failure)
@@ -94,8 +98,6 @@ struct ExecLaunch {
       if let pid {
         kill(pid, SIGKILL)
         _ = try? waitForProcess(pid)
-      } else {
-        _ = try? waitForProcess(step)
       }
       throw error
     }

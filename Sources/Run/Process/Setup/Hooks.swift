@@ -18,9 +18,12 @@ enum Hooks {
     // The first argument is the hook's own affair.
     spawn.arguments = hook.args.flatMap { $0.isEmpty ? nil : $0 } ?? [hook.path]
     spawn.environment = hook.env ?? []
+    // One that hangs is ended with all that it has started.
+    spawn.newGroup = true
     do {
-      let milliseconds = hook.timeout.map { $0 * 1000 } ?? Int(Int32.max)
-      let run = try spawn.capture(input: state, limit: 1 << 20, milliseconds: milliseconds)
+      let seconds = min(hook.timeout ?? .max, Int(Int32.max))
+      let milliseconds = seconds * 1000
+      let run = try spawn.capture(input: state, limit: 64 << 10, discardsMore: true, milliseconds: milliseconds)
       guard run.status == .exited(0) else {
         let output = String(
           decoding: (run.errorOutput.isEmpty ? run.output : run.errorOutput).prefix(2048), as: UTF8.self)

@@ -49,9 +49,13 @@ enum IDMapping {
 
   /// A user namespace that exists only as the carrier of mappings, for mounts. (mount_setattr(2), MOUNT_ATTR_IDMAP)
   static func namespace(users: [LinuxIDMapping], groups: [LinuxIDMapping]) throws -> OwnedDescriptor {
+    let runtime = getpid()
     let outcome = try attempt("make a user namespace") { () throws(Errno) in try Cloning.clone(.user) }
     guard case .parent(let pid) = outcome else {
-      while true { pause() }
+      // It never outlives the runtime, killed or not.
+      do { try Privileges.setParentDeathSignal(SIGKILL) } catch { _exit(1) }
+      while getppid() == runtime { pause() }
+      _exit(0)
     }
     defer {
       kill(pid, SIGKILL)

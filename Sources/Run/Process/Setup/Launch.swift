@@ -26,12 +26,19 @@ struct Launch {
       outcome = try entering("make the container's process") { () throws(Errno) in
         try Cloning.clone(cgroup: cgroup?.number)
       }
-      if case .child = outcome { step(theirs) }
+      if case .child = outcome {
+        ours.file.close()
+        step(theirs)
+      }
     } else {
       outcome = try entering("make the container's process and its namespaces") { () throws(Errno) in
         try Cloning.clone(namespaces, cgroup: cgroup?.number)
       }
-      if case .child = outcome { ContainerSetup(request: request, preparation: preparation, channel: theirs).run() }
+      if case .child = outcome {
+        // With a copy of it here the end of the runtime would never be seen.
+        ours.file.close()
+        ContainerSetup(request: request, preparation: preparation, channel: theirs).run()
+      }
     }
     guard case .parent(let pid) = outcome else { throw RuntimeError.state("a process went the wrong way") }
     if let cgroupAround = request.cgroupAround {
@@ -151,13 +158,10 @@ private struct LaunchWatch {
     var pid = child
     var known = !isStep
     do {
-      if known {
-        try started(pid)
-        try mapUserNamespace(pid)
-        try giveUserNamespace(pid)
-      }
+      if known { try begin(pid, isMapped: false, started) }
       var isMapped = false
-      let result = try listen {
+      let step = try known ? nil : OpenFile(attempt("open process \(child)") { () throws(Errno) in try openProcess(child) })
+      let result = try listen(known ? pid : nil, step) {
         try mapUserNamespace(child)
         isMapped = true
         try channel.send(.proceed)
@@ -165,9 +169,7 @@ private struct LaunchWatch {
         _ = try? waitForProcess(child)
         pid = process
         known = true
-        try started(process)
-        if !isMapped { try mapUserNamespace(process) }
-        try giveUserNamespace(process)
+        try begin(process, isMapped: isMapped, started)
       }
       return LaunchedProcess(pid: pid, terminal: result)
     } catch {
@@ -178,6 +180,15 @@ private struct LaunchWatch {
       }
       throw error
     }
+  }
+
+  /// The process goes on when it is known to the state directory, so that none ever runs that nobody can find.
+  private func begin(_ pid: pid_t, isMapped: Bool, _ started: (pid_t) throws -> Void) throws {
+    try started(pid)
+    if !isMapped { try mapUserNamespace(pid) }
+    try giveUserNamespace(pid)
+    // One that has failed meanwhile has said why: that is heard next.
+    try? channel.send(.proceed)
   }
 
   private func mapUserNamespace(_ pid: pid_t) throws {
@@ -191,14 +202,15 @@ private struct LaunchWatch {
     if let score = bundle.config.process?.oomScoreAdj {
       try OutOfMemoryScore.set(score, of: pid) { launch.log.warning($0) }
     }
-    try channel.send(.proceed)
   }
 
-  private func listen(userNamespace: () throws -> Void, process: (pid_t) throws -> Void) throws -> OpenFile? {
+  private func listen(
+    _ known: pid_t?, _ step: OpenFile?, userNamespace: () throws -> Void, process: (pid_t) throws -> Void
+  ) throws -> OpenFile? {
     var terminal: OpenFile?
     var executing = false
-    var pid: pid_t?
-    while let (message, descriptors) = try channel.receive() {
+    var pid = known
+    while let (message, descriptors) = try receive(from: pid == nil ? step : nil) {
       let files = descriptors.map { OpenFile(OwnedDescriptor($0)) }
       switch message {
       case .process(let number):
@@ -220,6 +232,21 @@ private struct LaunchWatch {
     }
     guard executing else { throw RuntimeError.setupDied(signal: 0) }
     return terminal
+  }
+
+  /// The process in between may end when it has made the container's and not said so: that one would wait for us.
+  private func receive(from step: OpenFile?) throws -> (message: SetupMessage, descriptors: [CInt])? {
+    if let step {
+      var waiting = [
+        pollfd(fd: channel.file.number, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: step.number, events: Int16(POLLIN), revents: 0),
+      ]
+      try attempt("hear from the container's process") { () throws(Errno) in
+        try Errno.retrying { poll(&waiting, 2, -1) }
+      }
+      if waiting[0].revents == 0 { return nil }
+    }
+    return try channel.receive()
   }
 
   private func runHooks(_ pid: pid_t?) throws {

@@ -109,8 +109,8 @@ struct ProcessSetup {
     if process.terminal == true, !environment.contains(where: { $0.hasPrefix("TERM=") }) {
       environment.append("TERM=xterm")
     }
-    if preserved > 0, let count = getenv("LISTEN_FDS") {
-      environment += ["LISTEN_FDS=\(String(cString: count))", "LISTEN_PID=1"]
+    if InheritedDescriptors.listening > 0 {
+      environment += ["LISTEN_FDS=\(InheritedDescriptors.listening)", "LISTEN_PID=1"]
     }
   }
 

@@ -89,9 +89,9 @@ struct SetupChannel {
   func receive() throws -> (message: SetupMessage, descriptors: [CInt])? {
     let (bytes, descriptors) = try attempt("hear from the container's process") { () throws(Errno) in
       do throws(Errno) { return try LocalSockets.receive(file.number, limit: 17 << 10) } catch {
-        // The process died with our words unread.
-        if error == .connectionReset { return ([], []) }
-        throw error
+        // The process died with our words unread. The error is told once, and before what it has still said.
+        guard error == .connectionReset else { throw error }
+        return try LocalSockets.receive(file.number, limit: 17 << 10)
       }
     }
     guard !bytes.isEmpty else { return nil }

@@ -24,16 +24,18 @@ struct ContainerStart {
     let unit = usesSystemd ? try SystemdUnit(bundle, id: id) : nil
     let directory = try place()
     var cgroup: Cgroup?
+    let record: ConfigRecord
+    do { record = try ConfigRecord(in: directory) } catch {
+      rmdir(directory.string)
+      throw error
+    }
     do {
-      let file = directory.appending("config.json")
-      try attempt("write \(file)") { () throws(Errno) in
-        let copy = try openat2(workingDirectory, file.string, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-        try writeAll(copy.number, bundle.text)
-      }
+      try record.write(bundle.text)
       let tree = CgroupTree.find()
       let place = ContainerCgroup(
         bundle, id: id, tree: tree, log: log, takesOver: replacesOrphan, isRequired: requiresCgroup)
       if unit == nil { cgroup = try place.make() }
+      log.debug("the cgroup of \(id) is \(unit?.name ?? cgroup?.name ?? "none")")
       var request = LaunchRequest(id: id, bundle: bundle)
       request.cgroups = tree
       if let unit {
@@ -58,24 +60,26 @@ struct ContainerStart {
       let launched = try Launch(request: request, preparation: preparation, log: log).run { pid in
         let made = Container(directory: directory, saved: try saved(pid, bundle, cgroup, unit))
         try made.save()
+        log.debug("process \(pid) sets container \(id) up")
         container = made
       }
       guard let container else { throw RuntimeError.state("the container's process was never known") }
-      return (container, launched)
+      return withExtendedLifetime(record) { (container, launched) }
     } catch {
       if let cgroup {
         try? cgroup.kill()
         if let unit { try? SystemdManager(user: unit.user).stop(unit) }
         try? cgroup.remove()
       }
-      try? root.remove(id)
+      // Whoever has deleted it meanwhile may have made another one of the same ID.
+      if record.isThere { try? root.remove(id) }
       throw error
     }
   }
 
   private func place() throws -> FilePath {
     do { return try root.make(id) } catch {
-      guard replacesOrphan, case RuntimeError.containerExists = error else { throw error }
+      guard replacesOrphan, let problem = error as? RuntimeError, problem.kind == .busy else { throw error }
       if let old = try? root.load(id) {
         if let process = try? old.process() {
           try? sendSignal(process.number, SIGKILL)
@@ -95,8 +99,7 @@ struct ContainerStart {
   private func saved(_ pid: pid_t?, _ bundle: Bundle, _ cgroup: Cgroup?, _ unit: SystemdUnit?) throws -> SavedState {
     SavedState(
       id: id, pid: pid ?? 0, pidStartTime: pid.flatMap { ProcessStatus($0)?.startTime } ?? 0,
-      bundle: bundle.path.string,
-      created: Timestamp.now().text,
+      bundle: bundle.path.string, rootfs: bundle.rootPath.string, created: Timestamp.now().text,
       uid: geteuid(), cgroup: cgroup?.name, systemdUnit: unit, annotations: bundle.config.annotations)
   }
 }

@@ -10,8 +10,8 @@ import SystemPackage
 /// <root>/                 --root; /run/clipper/runtime for root, else $XDG_RUNTIME_DIR/clipper/runtime, where that is
 ///                         not set below /run/user/UID
 ///   .seccomp/<hash>       compiled filters
-///   <id>/state.json       SavedState: written when the process exists
-///   <id>/config.json      the bundle's, as it was at the start
+///   <id>/config.json      the bundle's, as it was at the start; locked by whoever makes the container (fcntl(2))
+///   <id>/state.json       SavedState: written when the process exists, and before it goes on
 ///   <id>/start.sock       while it waits for `start`
 /// ```
 struct StateDirectory {
@@ -57,8 +57,12 @@ struct StateDirectory {
     }
     try checkOwner()
     if mkdir(path.string, 0o700) == 0 { return path }
-    if Errno.current == .fileExists { throw RuntimeError.containerExists(id) }
-    throw RuntimeError.call(doing: "make \(path)", Errno.current, .other)
+    let error = Errno.current
+    if error == .fileExists {
+      throw access(path.appending("state.json").string, F_OK) == 0
+        ? RuntimeError.containerExists(id) : RuntimeError.containerHalfMade(id)
+    }
+    throw RuntimeError.call(doing: "make \(path)", error, .other)
   }
 
   /// What an unprivileged user reads here decides which of its processes end: nobody else may write it.
@@ -92,7 +96,7 @@ struct StateDirectory {
     }
     let found = try status(of: directory.number)
     guard found.st_uid == geteuid() || found.st_uid == 0, found.st_mode & 0o022 == 0 else { throw .notPermitted }
-    let file = try openat2(directory.number, "state.json", flags: O_RDONLY | O_NOFOLLOW)
+    let file = try openat2(directory.number, "state.json", flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     return try readAll(file.number, limit: 16 << 20)
   }
 
@@ -115,19 +119,25 @@ struct StateDirectory {
         throw RuntimeError.state(
           "\(path) is a link, or others can write to it: what it says about a process and its hooks is not believed")
       }
-      throw RuntimeError.call(doing: "read \(path)/state.json", error, .other)
+      throw RuntimeError.brokenState(id: id, problem: "it cannot be read: \(error)")
     }
-    return Container(directory: path, saved: try JSONText.decode(SavedState.self, text, name: "\(path)/state.json"))
+    return Container(directory: path, saved: try SavedState(text, id: id))
   }
 }
 
 /// `state.json`
 struct SavedState: Codable {
+  /// Of this form of the file. Another one may mean something else by the same words.
+  static let version = 1
+
+  var version = SavedState.version
   var id: String
   var pid: Int32
   /// Clock ticks since boot: tells a process from a later one of the same number.
   var pidStartTime: UInt64
   var bundle: String
+  /// The root file system, absolute.
+  var rootfs: String
   /// RFC 3339.
   var created: String
   var uid: UInt32
@@ -136,6 +146,28 @@ struct SavedState: Codable {
   /// Whose cgroup it is; nil: the runtime made it itself.
   var systemdUnit: SystemdUnit?
   var annotations: [String: String]?
+}
+
+extension SavedState {
+  init(_ text: [UInt8], id: String) throws {
+    do { self = try JSONText.decode(SavedState.self, text, name: "state.json") } catch {
+      struct Versioned: Decodable { let version: Int? }
+      guard let found = try? JSONText.decode(Versioned.self, text, name: "state.json"),
+        found.version != SavedState.version
+      else { throw RuntimeError.brokenState(id: id, problem: "\(error)") }
+      throw Self.foreign(id, found.version)
+    }
+    guard version == Self.version else { throw Self.foreign(id, version) }
+    guard self.id == id else { throw RuntimeError.brokenState(id: id, problem: "it is that of \"\(self.id)\"") }
+  }
+
+  private static func foreign(_ id: String, _ version: Int?) -> RuntimeError {
+    let number = version.map { "version \($0)" } ?? "no version"
+    return .brokenState(
+      id: id,
+      problem: "it has \(number), and this clipper-runtime writes and understands version \(Self.version): "
+        + "use the clipper-runtime that made it")
+  }
 }
 
 /// One container of this runtime.
@@ -163,7 +195,7 @@ struct Container {
 
   func hooks() throws -> ContainerHooks? {
     let file = directory.appending("config.json")
-    let text = try attempt("read \(file)") { () throws(Errno) in try readFile(file, limit: 16 << 20) }
+    let text = try attempt("read \(file)") { () throws(Errno) in try readFile(file, limit: ConfigFile.sizeLimit) }
     return try JSONText.read(text, name: file.string) { (json) throws(JSONError) in try HooksOfConfig(&json).hooks }
   }
 

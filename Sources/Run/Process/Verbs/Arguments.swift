@@ -3,10 +3,15 @@
 struct Arguments {
   struct Flag {
     let names: [String]
-    let takesValue: Bool
+    /// What its value is; nil: it takes none.
+    let value: String?
+    /// For `--help`.
+    let help: String
 
-    static func flag(_ names: String...) -> Flag { Flag(names: names, takesValue: false) }
-    static func option(_ names: String...) -> Flag { Flag(names: names, takesValue: true) }
+    static func flag(_ names: String..., help: String = "") -> Flag { Flag(names: names, value: nil, help: help) }
+    static func option(_ names: String..., value: String = "VALUE", help: String = "") -> Flag {
+      Flag(names: names, value: value, help: help)
+    }
   }
 
   /// By the flag's first name.
@@ -32,19 +37,29 @@ struct Arguments {
       let bare = word.drop { $0 == "-" }
       let parts = bare.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard let flag = flags.first(where: { $0.names.contains(String(parts[0])) }), let name = flag.names.first else {
+        if parts[0] == "help" || parts[0] == "h" { throw HelpRequest(command: command, flags: flags) }
         throw RuntimeError.usage("\(command): the flag \(word) is not known")
       }
-      if flag.takesValue {
+      if flag.value != nil {
         guard let value = parts.count == 2 ? String(parts[1]) : rest.popFirst() else {
           throw RuntimeError.usage("\(command): the flag \(word) needs a value")
         }
         values[name, default: []].append(value)
       } else {
-        guard parts.count == 1 || parts[1] == "true" || parts[1] == "false" else {
-          throw RuntimeError.usage("\(command): the flag --\(parts[0]) takes no value")
+        guard let isSet = parts.count == 1 ? true : Self.bool(parts[1]) else {
+          throw RuntimeError.usage("\(command): the flag --\(parts[0]) is \"\(parts[1])\": use true or false, or no value")
         }
-        values[name] = [parts.count == 2 ? String(parts[1]) : "true"]
+        values[name] = [isSet ? "true" : "false"]
       }
+    }
+  }
+
+  /// The words of Go's strconv.ParseBool, which callers of runc write.
+  private static func bool(_ text: Substring) -> Bool? {
+    switch text {
+    case "1", "t", "T", "true", "TRUE", "True": true
+    case "0", "f", "F", "false", "FALSE", "False": false
+    default: nil
     }
   }
 
@@ -67,5 +82,12 @@ struct Arguments {
       throw RuntimeError.usage("\(command): \"\(operands[1])\" is one argument too many")
     }
     return id
+  }
+
+  /// A command that takes none.
+  func noOperands(_ command: String) throws {
+    if let first = operands.first {
+      throw RuntimeError.usage("\(command): \"\(first)\" is one argument too many")
+    }
   }
 }

@@ -20,23 +20,18 @@ extension VerbContext {
       throw RuntimeError.wrongStatus(id: container.id, status: container.status, doing: "start")
     }
     unlink(container.directory.appending(StartSocket.name).string)
+    log.debug("the program of \(container.id) runs")
     try Hooks.run(try container.hooks()?.poststart, "poststart", state: container.state(.running))
   }
 
-  func state(_ words: ArraySlice<String>) throws -> Int32 {
-    let id = try Arguments(words, [], command: "state").id("state")
-    let text = try JSONText.encode(try root.load(id).state, pretty: true)
-    RuntimeProgram.output(String(decoding: text, as: UTF8.self) + "\n")
-    return 0
-  }
-
   func kill(_ words: ArraySlice<String>) throws -> Int32 {
-    let arguments = try Arguments(words, [.flag("all", "a")], command: "kill")
+    let arguments = try Arguments(words, [.flag("all", "a", help: "to every process of the container")], command: "kill")
     guard let id = arguments.operands.first, arguments.operands.count <= 2 else {
       throw RuntimeError.usage("kill: write kill ID [SIGNAL]")
     }
     let name = arguments.operands.count == 2 ? arguments.operands[1] : "TERM"
-    guard let signal = Names.signal(name) else { throw RuntimeError.usage("kill: \(name) is no signal") }
+    // 0 asks whether there is a process.
+    guard let signal = name == "0" ? 0 : Names.signal(name) else { throw RuntimeError.usage("kill: \(name) is no signal") }
     let container = try root.load(id)
     if arguments.has("all") {
       guard let cgroup = container.cgroup else {
@@ -59,16 +54,14 @@ extension VerbContext {
   }
 
   func delete(_ words: ArraySlice<String>) throws -> Int32 {
-    let arguments = try Arguments(words, [.flag("force", "f")], command: "delete")
+    let arguments = try Arguments(words, [.flag("force", "f", help: "end it first, and clear what a killed start has left")], command: "delete")
     let id = try arguments.id("delete")
     let force = arguments.has("force")
     let container: Container
     do { container = try root.load(id) } catch {
-      // A start that was killed before it wrote its state has left a directory.
       guard force else { throw error }
-      if case RuntimeError.noSuchContainer = error, access(try root.path(id).string, F_OK) != 0 { return 0 }
-      try root.remove(id)
-      return 0
+      guard let finished = try Remains(root: root, id: id, log: log).clear(error) else { return 0 }
+      container = finished
     }
     if container.isAlive {
       let status = container.status
@@ -79,6 +72,7 @@ extension VerbContext {
       }
     }
     try remove(container)
+    log.debug("container \(id) is removed")
     return 0
   }
 
@@ -109,55 +103,13 @@ extension VerbContext {
     return 0
   }
 
-  func list(_ words: ArraySlice<String>) throws -> Int32 {
-    let arguments = try Arguments(words, [.option("format", "f"), .flag("quiet", "q")], command: "list")
-    // One that is just removed is left out.
-    let containers = try root.identifiers().compactMap { try? root.load($0) }
-    if arguments.has("quiet") {
-      RuntimeProgram.output(containers.map { $0.id + "\n" }.joined())
-      return 0
-    }
-    switch arguments["format"] {
-    case nil, "table":
-      let rows = containers.map { container in
-        let state = container.state
-        return [
-          container.id, "\(state.pid ?? 0)", state.status.rawValue, state.bundle, container.saved.created,
-          "\(container.saved.uid)",
-        ]
-      }
-      RuntimeProgram.output(Self.table([["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]] + rows))
-    case "json":
-      struct Entry: Encodable {
-        let ociVersion: String, id: String, pid: Int32, status: String, bundle: String, created: String, owner: String
-      }
-      let entries = containers.map { container in
-        let state = container.state
-        return Entry(
-          ociVersion: state.ociVersion, id: state.id, pid: state.pid ?? 0, status: state.status.rawValue,
-          bundle: state.bundle,
-          created: container.saved.created, owner: "\(container.saved.uid)")
-      }
-      RuntimeProgram.output(String(decoding: try JSONText.encode(entries), as: UTF8.self) + "\n")
-    case let other?: throw RuntimeError.usage("list: --format is \"\(other)\": use table or json")
-    }
-    return 0
-  }
-
-  private static func table(_ rows: [[String]]) -> String {
-    guard let first = rows.first else { return "" }
-    let widths = first.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      let cells = row.enumerated().map { index, cell in
-        index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count + 3)
-      }
-      return cells.joined() + "\n"
-    }.joined()
-  }
-
   /// Writes a config.json to begin with.
   func spec(_ words: ArraySlice<String>) throws -> Int32 {
-    let arguments = try Arguments(words, [.option("bundle", "b"), .flag("rootless")], command: "spec")
+    let arguments = try Arguments(words, [
+        .option("bundle", "b", value: "DIR", help: "where it is written (the working directory)"),
+        .flag("rootless", help: "for an ordinary user"),
+      ], command: "spec")
+    try arguments.noOperands("spec")
     let file = FilePath(arguments["bundle"] ?? ".").appending("config.json")
     let capabilities = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
     let process = ContainerProcess(

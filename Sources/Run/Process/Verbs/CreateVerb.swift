@@ -10,18 +10,30 @@ struct CreateVerb {
   private let id: String
   private let preserved: CInt
 
+  private static let flags: [Arguments.Flag] = [
+    .option("bundle", "b", value: "DIR", help: "the bundle (the working directory)"),
+    .option("config", "f", value: "FILE", help: "read FILE in place of the bundle's config.json"),
+    .option("console-socket", value: "PATH", help: "send the terminal's master to this socket"),
+    .option("pidfd-socket", value: "PATH", help: "send a descriptor of the process to this socket"),
+    .option("pid-file", value: "FILE", help: "write the process's ID to FILE"),
+    .flag("no-pivot", help: "is refused: the root is always entered by pivot_root"),
+    .flag("no-new-keyring", help: "stay in the caller's session keyring"),
+    .flag("no-subreaper", help: "do not reap orphans of a container without PID namespace"),
+    .option("preserve-fds", value: "N", help: "hand descriptors 3 to 2+N on"),
+  ]
+  private static let runFlags: [Arguments.Flag] = [
+    .flag("detach", "d", help: "leave it alone once it runs"),
+    .flag("keep", help: "keep the container's state after its end"),
+    .flag("die-with-parent", help: "end it when the caller ends"),
+  ]
+
   init(_ words: ArraySlice<String>, _ context: VerbContext, runs: Bool = false) throws {
     self.context = context
-    var flags: [Arguments.Flag] = [
-      .option("bundle", "b"), .option("console-socket"), .option("pid-file"), .flag("no-pivot"),
-      .flag("no-new-keyring"),
-      .option("preserve-fds"),
-    ]
-    if runs { flags += [.flag("detach", "d"), .flag("keep"), .flag("no-subreaper"), .flag("die-with-parent")] }
     let verb = runs ? "run" : "create"
-    arguments = try Arguments(words, flags, command: verb)
+    arguments = try Arguments(words, runs ? Self.flags + Self.runFlags : Self.flags, command: verb)
     id = try arguments.id(verb)
-    preserved = try arguments.preservedDescriptors()
+    _ = try context.root.path(id)
+    preserved = try arguments.preservedDescriptors(afterListening: InheritedDescriptors.listening)
     if arguments.has("no-pivot") {
       throw RuntimeError.unsupported("--no-pivot", reason: "a container's root is always entered by pivot_root")
     }
@@ -30,7 +42,7 @@ struct CreateVerb {
   /// The container waits for `start`.
   func create() throws -> Int32 {
     try context.protectProgram()
-    let bundle = try Bundle(FilePath(arguments["bundle"] ?? "."))
+    let bundle = try readBundle()
     let directory = try context.root.path(id)
     let (container, launched) = try start(bundle) { request in
       let place = try attempt("open \(directory)") { () throws(Errno) in
@@ -41,25 +53,25 @@ struct CreateVerb {
           try LocalSockets.listen(in: place.number, StartSocket.name)
         })
     }
-    try writePIDFile(launched.pid, orRemove: container)
+    try announce(launched.pid, orRemove: container)
     return 0
   }
 
   /// Starts it at once, and stays with it unless it is to be left alone.
   func run() throws -> Int32 {
+    let detached = arguments.has("detach")
     try context.protectProgram()
     // A build that is killed leaves no step behind.
     if arguments.has("die-with-parent") {
       try attempt("die with the parent") { () throws(Errno) in try Privileges.setParentDeathSignal(SIGKILL) }
     }
-    let bundle = try Bundle(FilePath(arguments["bundle"] ?? "."))
-    let detached = arguments.has("detach")
+    let bundle = try readBundle()
     if detached, bundle.config.process?.terminal == true, arguments["console-socket"] == nil {
       throw RuntimeError.usage("run --detach with process.terminal needs --console-socket")
     }
-    let foreground = ForegroundProcess(takesTerminal: !detached && arguments["console-socket"] == nil)
+    let foreground = ForegroundProcess(reapsOrphans: !bundle.makes(.pid) && !arguments.has("no-subreaper"))
     // Before there is a process that a signal could be meant for.
-    if !detached { foreground.begin() }
+    if !detached { try foreground.begin() }
     let (container, launched): (Container, LaunchedProcess)
     do {
       (container, launched) = try start(bundle) { request in
@@ -71,7 +83,7 @@ struct CreateVerb {
       throw error
     }
     defer { foreground.end() }
-    try writePIDFile(launched.pid, orRemove: container)
+    try announce(launched.pid, orRemove: container)
     do { try Hooks.run(bundle.config.hooks?.poststart, "poststart", state: container.state(.running)) } catch {
       kill(launched.pid, SIGKILL)
       _ = try? waitForProcess(launched.pid)
@@ -107,13 +119,28 @@ struct CreateVerb {
     }
   }
 
-  private func writePIDFile(_ pid: Int32, orRemove container: Container) throws {
-    guard let path = arguments["pid-file"] else { return }
-    do throws(Errno) { try writeFileAtomically(FilePath(path), Array("\(pid)".utf8)) } catch {
+  private func readBundle() throws -> Bundle {
+    let bundle = try Bundle(
+      FilePath(arguments["bundle"] ?? "."), config: arguments["config"].map { FilePath($0) })
+    context.log.debug("the configuration of \(id) in \(bundle.path) is read")
+    return bundle
+  }
+
+  /// Tells the caller which process it is; a container that it cannot know is removed again.
+  private func announce(_ pid: Int32, orRemove container: Container) throws {
+    do {
+      if let path = arguments["pid-file"] {
+        try attempt("write the pid file \(path)") { () throws(Errno) in
+          try placeFile(FilePath(path), Array("\(pid)".utf8))
+        }
+      }
+      if let path = arguments["pidfd-socket"] { try ProcessSocket.send(pid, to: path) }
+    } catch {
       kill(pid, SIGKILL)
       _ = try? waitForProcess(pid)
       try? context.remove(container)
-      throw RuntimeError.call(doing: "write the pid file \(path)", error, .other)
+      throw error
     }
+    context.log.debug("container \(id) is made, its process is \(pid)")
   }
 }

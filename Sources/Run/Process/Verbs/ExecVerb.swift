@@ -11,16 +11,29 @@ struct ExecVerb {
   private let command: [String]
   private let preserved: CInt
 
+  private static let flags: [Arguments.Flag] = [
+    .option("process", "p", value: "FILE", help: "the process in JSON, in place of a command"),
+    .option("console-socket", value: "PATH", help: "send the terminal's master to this socket"),
+    .option("pidfd-socket", value: "PATH", help: "send a descriptor of the process to this socket"),
+    .option("pid-file", value: "FILE", help: "write the process's ID to FILE"),
+    .flag("detach", "d", help: "leave it alone once it runs"),
+    .flag("tty", "t", help: "give it a terminal"),
+    .option("cwd", value: "DIR", help: "its working directory in the container"),
+    .option("env", "e", value: "NAME=VALUE", help: "add to its environment"),
+    .option("user", "u", value: "UID[:GID]", help: "run as this user"),
+    .option("additional-gids", "g", value: "GID", help: "add a group"),
+    .option("cap", "c", value: "CAP_NAME", help: "add a capability"),
+    .flag("no-new-privs", help: "no program that it executes gains rights"),
+    .option("apparmor", value: "PROFILE", help: "its AppArmor profile"),
+    .option("process-label", value: "LABEL", help: "its SELinux label"),
+    .option("preserve-fds", value: "N", help: "hand descriptors 3 to 2+N on"),
+    .option("cgroup", value: "PATH", help: "run in this cgroup below the container's"),
+    .flag("ignore-paused", help: "also in a paused container: it runs when that is resumed"),
+  ]
+
   init(_ words: ArraySlice<String>, _ context: VerbContext) throws {
     self.context = context
-    arguments = try Arguments(
-      words,
-      [
-        .option("process", "p"), .option("console-socket"), .option("cwd"), .option("env", "e"), .flag("tty", "t"),
-        .option("user", "u"), .option("additional-gids", "g"), .flag("detach", "d"), .option("pid-file"),
-        .option("cap", "c"), .flag("no-new-privs"), .option("preserve-fds"), .flag("ignore-paused"),
-        .option("cgroup"),
-      ], command: "exec", operandsEndFlags: true)
+    arguments = try Arguments(words, Self.flags, command: "exec", operandsEndFlags: true)
     guard let id = arguments.operands.first else { throw RuntimeError.usage("exec: the container's ID is missing") }
     self.id = id
     preserved = try arguments.preservedDescriptors()
@@ -40,7 +53,8 @@ struct ExecVerb {
     try context.protectProgram()
     let container = try context.root.load(id)
     switch container.status {
-    case .running: break
+    // Also before `start`, as runc: the container's namespaces and root are there.
+    case .running, .created: break
     case .paused where arguments.has("ignore-paused"): break
     case let status: throw RuntimeError.wrongStatus(id: id, status: status, doing: "exec in")
     }
@@ -53,6 +67,9 @@ struct ExecVerb {
     request.seccompCache = context.root.seccompCache
     request.diesWithParent = false
     request.cgroupPath = try cgroupPath()
+    guard terminal || arguments["console-socket"] == nil else {
+      throw RuntimeError.usage("exec: --console-socket is given, and the process has no terminal (--tty)")
+    }
     if terminal {
       if let path = arguments["console-socket"] {
         request.terminal = .socket(
@@ -66,16 +83,23 @@ struct ExecVerb {
         request.terminal = .caller
       }
     }
-    let foreground = ForegroundProcess(takesTerminal: terminal)
-    if !detached { foreground.begin() }
+    let foreground = ForegroundProcess()
+    if !detached { try foreground.begin() }
     defer { foreground.end() }
     let launched = try ExecLaunch(request: request, log: context.log).run()
-    if let path = arguments["pid-file"] {
-      do throws(Errno) { try writeFileAtomically(FilePath(path), Array("\(launched.pid)".utf8)) } catch {
-        kill(launched.pid, SIGKILL)
-        throw RuntimeError.call(doing: "write the pid file \(path)", error, .other)
+    do {
+      if let path = arguments["pid-file"] {
+        try attempt("write the pid file \(path)") { () throws(Errno) in
+          try placeFile(FilePath(path), Array("\(launched.pid)".utf8))
+        }
       }
+      if let path = arguments["pidfd-socket"] { try ProcessSocket.send(launched.pid, to: path) }
+    } catch {
+      kill(launched.pid, SIGKILL)
+      _ = try? waitForProcess(launched.pid)
+      throw error
     }
+    context.log.debug("process \(launched.pid) runs in container \(id)")
     guard !detached else { return 0 }
     return try foreground.wait(launched.pid, terminal: launched.terminal).code
   }
@@ -94,7 +118,7 @@ struct ExecVerb {
   private func process(_ bundle: Bundle) throws -> ContainerProcess {
     var process: ContainerProcess
     if let path = arguments["process"] {
-      let text = try attempt("read \(path)") { () throws(Errno) in try readFile(FilePath(path), limit: 16 << 20) }
+      let text = try ConfigFile.read(FilePath(path))
       process = try JSONText.decode(ContainerProcess.self, text, name: path)
     } else {
       guard let own = bundle.config.process else {
@@ -108,6 +132,8 @@ struct ExecVerb {
     }
     if let cwd = arguments["cwd"] { process.cwd = cwd }
     process.env = (process.env ?? []) + arguments.all("env")
+    if let profile = arguments["apparmor"] { process.apparmorProfile = profile }
+    if let label = arguments["process-label"] { process.selinuxLabel = label }
     if arguments.has("no-new-privs") { process.noNewPrivileges = true }
     let added = arguments.all("cap")
     if !added.isEmpty {

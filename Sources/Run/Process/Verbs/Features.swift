@@ -2,7 +2,8 @@ import RuntimeSpec
 
 extension VerbContext {
   /// What this runtime can do. (runtime-spec, features.md)
-  func features() throws -> Int32 {
+  func features(_ words: ArraySlice<String>) throws -> Int32 {
+    try Arguments(words, [], command: "features").noOperands("features")
     let features = Features(
       ociVersionMin: "1.0.0", ociVersionMax: RuntimeConfig.version,
       hooks: ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],

@@ -57,7 +57,7 @@ struct Hold {
       case .failed(let failure)?: throw RuntimeError.start(failure)
       default: throw RuntimeError.setupDied(signal: 0)
       }
-      do throws(Errno) { try writeFileAtomically(pidFile, Array("\(pid)\n".utf8)) } catch {
+      do throws(Errno) { try placeFile(pidFile, Array("\(pid)\n".utf8)) } catch {
         kill(pid, SIGKILL)
         throw RuntimeError.call(doing: "write the pid file \(pidFile)", error, .other)
       }

@@ -4,6 +4,15 @@ import SystemPackage
 
 /// Descriptors that the caller has opened for this program, or should have.
 enum InheritedDescriptors {
+  /// How many sockets a service manager hands on, from descriptor 3 on. Asked for first in the process that they are
+  /// meant for. (sd_listen_fds(3))
+  static let listening: CInt = {
+    guard let count = getenv("LISTEN_FDS").flatMap({ CInt(String(cString: $0)) }), (1...1024).contains(count),
+      let pid = getenv("LISTEN_PID").flatMap({ pid_t(String(cString: $0)) }), pid == getpid()
+    else { return 0 }
+    return count
+  }()
+
   /// Standard input, output and error exist: a file of the host's that the runtime opens must not come to be one of
   /// them, where messages are written to and the container's program looks for its own.
   static func completeStandardStreams() throws {
@@ -18,13 +27,17 @@ enum InheritedDescriptors {
 }
 
 extension Arguments {
-  /// `--preserve-fds`: how many descriptors from 3 on go to the program. All of them are there before the runtime opens
-  /// anything: a number that is free would become a file of the host's, and be handed to the container. (CVE-2024-21626)
-  func preservedDescriptors() throws -> CInt {
-    guard let count = try number("preserve-fds") else { return 0 }
-    for number in 3..<(3 + Int(count)) where fcntl(CInt(truncatingIfNeeded: number), F_GETFD) < 0 {
-      throw RuntimeError.usage("--preserve-fds is \(count), and descriptor \(number) is not open")
+  /// `--preserve-fds`: how many descriptors from 3 on go to the program, after those of `LISTEN_FDS`. All of them are
+  /// there before the runtime opens anything: a number that is free would become a file of the host's, and be handed to
+  /// the container. (CVE-2024-21626)
+  func preservedDescriptors(afterListening listening: CInt = 0) throws -> CInt {
+    let count = Int(try number("preserve-fds") ?? 0) + Int(listening)
+    for number in 3..<(3 + count) {
+      // What was inherited is never close-on-exec, and what this program has opened, as its log, always is.
+      guard fcntl(CInt(truncatingIfNeeded: number), F_GETFD) != 0 else { continue }
+      throw RuntimeError.usage(
+        "--preserve-fds\(listening > 0 ? " and LISTEN_FDS are" : " is") \(count), and descriptor \(number) is not open")
     }
-    return count
+    return CInt(count)
   }
 }

@@ -17,33 +17,37 @@ public enum RuntimeProgram {
     do {
       try InheritedDescriptors.completeStandardStreams()
       return try run(arguments, &log)
+    } catch let help as HelpRequest {
+      output(help.text)
+      return 0
     } catch {
       log.error("\(error)")
       return 1
     }
   }
 
+  private static let flags: [Arguments.Flag] = [
+    .option("root", value: "DIR", help: "state of the containers (/run/clipper/runtime)"),
+    .option("log", value: "FILE", help: "append errors and warnings to FILE"),
+    .option("log-format", value: "text|json", help: "how messages are written (text)"),
+    .flag("debug", help: "say each step"),
+    .flag("systemd-cgroup", help: "let systemd make the cgroups"),
+    .option("rootless", value: "auto|true|false", help: "go on where cgroups are not allowed (auto)"),
+    .option("criu", value: "PATH", help: "ignored, as by runc: criu is looked up in PATH"),
+    .flag("version", "v", help: "print the versions"), .flag("help", "h", help: "print this"),
+  ]
+
   private static func run(_ arguments: [String], _ log: inout Log) throws -> Int32 {
     let global = try Arguments(
-      arguments.dropFirst(),
-      [
-        .option("root"), .option("log"), .option("log-format"), .flag("debug"), .flag("version", "v"),
-        .flag("help", "h"),
-        .flag("systemd-cgroup"), .option("rootless"),
-      ], command: "clipper-runtime", operandsEndFlags: true)
-    log.path = global["log"]
-    log.debugging = global.has("debug")
-    switch global["log-format"] {
-    case nil, "text": break
-    case "json": log.format = .json
-    case let other?: throw RuntimeError.usage("--log-format is \"\(other)\": use text or json")
-    }
+      arguments.dropFirst(), flags, command: "clipper-runtime", operandsEndFlags: true)
+    log = try Log(file: global["log"], format: global["log-format"], debugging: global.has("debug"))
+    if global["criu"] != nil { log.warning("--criu is ignored: criu is looked up in PATH") }
     if global.has("version") {
-      output("clipper-runtime version \(version)\nspec: \(RuntimeConfig.version)\n")
+      output("clipper-runtime version \(version)\nspec: \(RuntimeConfig.version)\nlibseccomp: \(SeccompCompiler.version)\n")
       return 0
     }
     guard let verb = global.operands.first, !global.has("help") else {
-      output(usage)
+      output(Help.program(flags))
       return 0
     }
     let root = try global["root"].map { try Bundle.absolute(FilePath($0)) } ?? StateDirectory.standard
@@ -66,12 +70,15 @@ public enum RuntimeProgram {
     case "resume": return try context.freeze(words, false)
     case "exec": return try ExecVerb(words, context).run()
     case "spec": return try context.spec(words)
-    case "features": return try context.features()
+    case "features": return try context.features(words)
     case "supervise": return try context.supervise(words)
     case "hold": return try Hold(words).run()
-    case "help":
-      output(usage)
-      return 0
+    case "help", "h":
+      guard let named = words.first, named != verb else {
+        output(Help.program(flags))
+        return 0
+      }
+      return try run(named, ["--help"], context)
     default: throw RuntimeError.usage("the command \(verb) is not known: clipper-runtime --help names them")
     }
   }
@@ -86,25 +93,6 @@ public enum RuntimeProgram {
   }
 
   static func output(_ text: String) { try? writeAll(1, Array(text.utf8)) }
-
-  private static let usage = """
-    usage: clipper-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug] [--rootless auto|true|false]
-                           [--systemd-cgroup] COMMAND [ARGUMENT...]
-
-      create [-b BUNDLE] [--console-socket PATH] [--pid-file FILE] [--no-new-keyring] [--preserve-fds N] ID
-      start ID
-      run [-b BUNDLE] [-d] [--keep] [--die-with-parent] [--console-socket PATH] [--pid-file FILE] [--preserve-fds N] ID
-      exec [--process FILE | [-t] [-e NAME=VALUE] [--cwd DIR] [-u UID[:GID]] ...] [-d] [--console-socket PATH]
-           [--cgroup PATH] ID [COMMAND...]
-      state ID
-      kill [-a] ID [SIGNAL]
-      delete [-f] ID
-      pause ID, resume ID
-      list [-f table|json] [-q]
-      spec [-b BUNDLE] [--rootless]
-      features
-
-    """
 }
 
 /// What every command needs.
