@@ -270,6 +270,51 @@ struct HostileDeviceTests {
     }
   }
 
+  /// CVE-2026-47766: a device that somebody exchanges for a link does not give its mode or owner to what that leads to.
+  @Test func modesOfDevicesStayInTheRootWhileLinksComeAndGo() throws {
+    let outside = try Outside(host, files: ["victim"])
+    let root = try host.image { root in
+      try Errno.check(mknod(root.appending("dev/null").string, S_IFCHR | 0o600, 0x103))
+      try host.link("\(outside.path)/victim", root.appending("dev/other"))
+    }
+    let exchange = try Exchange(root.appending("dev/null"), root.appending("dev/other"))
+    defer { withExtendedLifetime(exchange) {} }
+    for _ in 0..<40 {
+      _ = try host.run(["true"]) {
+        $0.root?.path = root.string
+        $0.mounts?.removeAll { $0.destination.hasPrefix("/dev") }
+        $0.linux?.devices = [
+          LinuxDevice(type: "c", path: "/dev/null", major: 1, minor: 3, fileMode: 0o666, uid: 1000, gid: 1000)
+        ]
+      }
+      let changes = try outside.changes()
+      #expect(changes.isEmpty, "\(changes)")
+    }
+  }
+
+  /// CVE-2026-47766: a node that the image brings along has the mode and the owner that the bundle says, not its own.
+  @Test func devicesOfAnImageAreReplaced() throws {
+    let root = try host.image { root in
+      try Errno.check(mknod(root.appending("dev/null").string, S_IFCHR | 0o600, 0x103))
+      try Errno.check(chown(root.appending("dev/null").string, 5, 5))
+      try host.write(root.appending("dev/zero"), "not zero")
+    }
+    let result = try host.shell("stat -c '%a %u %t:%T' /dev/null /dev/zero; umask") {
+      $0.root?.path = root.string
+      $0.mounts?.removeAll { $0.destination.hasPrefix("/dev") }
+    }
+    #expect(result.lines == ["666 0 1:3", "666 0 1:5", "0022"], "\(result.errorOutput)")
+  }
+
+  /// CVE-2025-52565: in a /dev of the host's no link is taken away for a terminal.
+  @Test func theConsoleOfABoundDirectoryIsNotReplaced() throws {
+    let devices = try devices { try host.link("elsewhere", $0.appending("console")) }
+    let (result, _) = try atTerminal("echo x") { bindDevices(devices, &$0) }
+    #expect(result.status == 1)
+    #expect(result.errorOutput.contains("/dev/console"))
+    #expect(readLink(workingDirectory, devices.appending("console").string) == "elsewhere")
+  }
+
   /// CVE-2026-41579: a /dev of the host's, by whatever name it is bound, keeps its own devices and links.
   @Test(arguments: ["/dev", "/dev/.", "//dev", "/etc/../dev", "/alias"])
   func aBoundDirectoryOfDevicesIsLeftAlone(_ destination: String) throws {

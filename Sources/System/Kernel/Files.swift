@@ -127,7 +127,7 @@ public func writeFileAtomically(_ path: FilePath, _ bytes: [UInt8], mode: UInt32
 {
   let temporary = path.string + ".\(getpid()).\(kernel_gettid()).tmp"
   do {
-    let file = try openat2(AT_FDCWD, temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
+    let file = try openat2(AT_FDCWD, temporary, flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
     try writeAll(file.number, bytes)
     if durable { try Errno.check(fsync(file.number)) }
     try Errno.check(rename(temporary, path.string))

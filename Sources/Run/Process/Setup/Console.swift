@@ -39,12 +39,14 @@ struct Console {
 
   /// Lays the terminal over /dev/console. Both ends are descriptors: no link and no mount that somebody put there in
   /// between is followed. (CVE-2025-52565)
-  func bindConsole(_ tree: RootTree) throws {
+  ///
+  /// - Parameter replacing: a link there is the image's, and goes; else it is the host's, and is an error.
+  func bindConsole(_ tree: RootTree, replacing: Bool) throws {
     let directory = try attempt("open /dev in the container", .mount) { () throws(Errno) in
       try tree.openMaking("/dev", .directory)
     }
     try attempt("mount the terminal on /dev/console", .mount) { () throws(Errno) in
-      let target = try Self.place(directory.number, "console")
+      let target = try Self.place(directory.number, "console", replacing: replacing)
       let source = try Mounts.copy(slave.number, recursive: false)
       try Mounts.attach(source.number, to: target.number)
     }
@@ -52,8 +54,8 @@ struct Console {
 
   /// A place for a device, made where it is missing. What an image has there is not opened, a driver would notice it;
   /// a link goes. (CVE-2025-52565)
-  static func place(_ directory: CInt, _ name: String) throws(Errno) -> OwnedDescriptor {
-    if readLink(directory, name) != nil { try Errno.check(unlinkat(directory, name, 0)) }
+  static func place(_ directory: CInt, _ name: String, replacing: Bool) throws(Errno) -> OwnedDescriptor {
+    if replacing, readLink(directory, name) != nil { try Errno.check(unlinkat(directory, name, 0)) }
     if mknodat(directory, name, S_IFREG | 0o600, 0) != 0, Errno.current != .fileExists { throw Errno.current }
     return try openat2(directory, name, flags: pathOnly, resolve: [.beneath, .noSymlinks])
   }

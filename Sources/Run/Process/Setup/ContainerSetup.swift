@@ -37,7 +37,8 @@ struct ContainerSetup {
     let tree = RootTree(root: try attachRoot())
     var mounts = MountSetup(bundle, tree, preparation.trees, request.cgroups, own: request.cgroup)
     try mounts.run()
-    if try !mounts.bindsDevices() { try DeviceSetup(bundle: bundle, tree: tree).run() }
+    let bindsDevices = try mounts.bindsDevices()
+    if !bindsDevices { try DeviceSetup(bundle: bundle, tree: tree).run() }
     // A runtime that was killed before it could record this process takes it along.
     if !bundle.hasUserNamespace { try channel.waitToProceed() }
     if bundle.config.hooks?.prestart?.isEmpty == false || bundle.config.hooks?.createRuntime?.isEmpty == false {
@@ -46,7 +47,7 @@ struct ContainerSetup {
     }
     try Hooks.run(
       bundle.config.hooks?.createContainer, "createContainer", state: request.state(.creating, pid: getpid()))
-    let console = try openConsole(mounts, tree)
+    let console = try openConsole(mounts, tree, replacing: !bindsDevices)
     try writeKernelSettings()
     try makeWorkingDirectory(tree)
     let restrictions = PathRestrictions(tree: tree)
@@ -171,7 +172,7 @@ struct ContainerSetup {
     }
   }
 
-  private func openConsole(_ mounts: MountSetup, _ tree: RootTree) throws -> Console? {
+  private func openConsole(_ mounts: MountSetup, _ tree: RootTree, replacing: Bool) throws -> Console? {
     guard bundle.config.process?.terminal == true else { return nil }
     let terminals: OpenFile
     if let own = mounts.terminals {
@@ -184,7 +185,7 @@ struct ContainerSetup {
     }
     let console = try Console(terminals: terminals.number)
     try console.setSize(bundle.config.process?.consoleSize)
-    try console.bindConsole(tree)
+    try console.bindConsole(tree, replacing: replacing)
     switch request.terminal {
     case .socket(let socket):
       try attempt("send the terminal to the console socket") { () throws(Errno) in

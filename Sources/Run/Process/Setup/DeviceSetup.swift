@@ -27,6 +27,9 @@ struct DeviceSetup {
     let directory = try attempt("open /dev in the container", .mount) { () throws(Errno) in
       try tree.openMaking("/dev", .directory)
     }
+    // A mode is right from the beginning: to change it by name would change whatever has the name by then.
+    let mask = umask(0)
+    defer { umask(mask) }
     // One walk to /dev for all that lie right in it.
     for device in Self.standard where !named.contains(device.path) {
       try make(device, in: directory.number, String(device.path.dropFirst(5)))
@@ -66,8 +69,6 @@ struct DeviceSetup {
       major: UInt32(truncatingIfNeeded: device.major ?? 0), minor: UInt32(truncatingIfNeeded: device.minor ?? 0))
     do throws(Errno) {
       try node(directory, name, type | mode_t(mode & 0o7777), number)
-      // mknod takes the umask off.
-      try Errno.check(fchmodat(directory, name, mode_t(mode & 0o7777), 0))
       if device.uid ?? 0 != 0 || device.gid ?? 0 != 0 {
         try Errno.check(fchownat(directory, name, device.uid ?? 0, device.gid ?? 0, AT_SYMLINK_NOFOLLOW))
       }
@@ -82,10 +83,7 @@ struct DeviceSetup {
   private func node(_ directory: CInt, _ name: String, _ mode: mode_t, _ number: UInt) throws(Errno) {
     if mknodat(directory, name, mode, dev_t(number)) == 0 { return }
     guard Errno.current == .fileExists else { throw Errno.current }
-    var status = stat()
-    try Errno.check(fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW))
-    if status.st_mode & S_IFMT == mode & S_IFMT, status.st_rdev == number { return }
-    // An image's own file in the place of a device.
+    // An image's own file in the place of a device, or a device with an owner and a mode of its own.
     try Errno.check(unlinkat(directory, name, 0))
     try Errno.check(mknodat(directory, name, mode, dev_t(number)))
   }
@@ -97,7 +95,7 @@ struct DeviceSetup {
       let found = try status(of: source.number)
       let type = device.type == "b" ? S_IFBLK : S_IFCHR
       guard found.st_rdev == number, found.st_mode & S_IFMT == type else { throw Errno(rawValue: ENODEV) }
-      let target = try Console.place(directory, name)
+      let target = try Console.place(directory, name, replacing: true)
       try Mounts.attach(source.number, to: target.number)
     }
   }

@@ -27,7 +27,7 @@ struct Hold {
     hostname = arguments["hostname"]
     network = arguments["netns"]
     isHostNetwork = arguments.has("host-network")
-    preserved = try arguments.number("preserve-fds") ?? 0
+    preserved = try arguments.preservedDescriptors()
   }
 
   /// Returns when the process is there.
@@ -44,10 +44,9 @@ struct Hold {
     let outcome = try attempt("make the process and its namespaces") { () throws(Errno) in try Cloning.clone(kinds) }
     switch outcome {
     case .child:
-      do { try prepare(makesNetwork: kinds.contains(.network)) } catch { ContainerSetup.report(error, theirs) }
+      do { try prepare(theirs, makesNetwork: kinds.contains(.network)) } catch { ContainerSetup.report(error, theirs) }
       try theirs.send(.ready)
-      // What else the caller had open would live as long as the pod.
-      _ = try? Execution.close(from: 3 + preserved)
+      theirs.file.close()
       stay()
     case .parent(let pid):
       theirs.file.close()
@@ -65,7 +64,7 @@ struct Hold {
     }
   }
 
-  private func prepare(makesNetwork: Bool) throws {
+  private func prepare(_ channel: SetupChannel, makesNetwork: Bool) throws {
     if makesNetwork {
       try attempt("bring the loopback interface up") { () throws(Errno) in try NetworkNamespace.bringLoopbackUp() }
     }
@@ -79,6 +78,10 @@ struct Hold {
       let null = try openat2(workingDirectory, "/dev/null", flags: O_RDWR)
       for number in CInt(0)...2 { try Errno.check(dup2(null.number, number)) }
       try Errno.check(chdir("/"))
+    }
+    // What else the caller had open would live as long as the pod.
+    try attempt("close what a pod must not have") { () throws(Errno) in
+      try Execution.close(from: 3 + preserved, keeping: [channel.file.number])
     }
   }
 
