@@ -53,41 +53,60 @@ struct Outside {
   }
 }
 
-/// Somebody with a hand in a directory that the container has, who exchanges two of its names as fast as can be: a
-/// directory and a link, at every moment one of them. (renameat2(2), RENAME_EXCHANGE)
+/// Somebody with a hand in a directory that the container has, who changes what a name in it is as fast as can be.
 final class Exchange {
   private final class Names {
     let one: UnsafeMutablePointer<CChar>
     let other: UnsafeMutablePointer<CChar>
+    let target: UnsafeMutablePointer<CChar>?
 
-    init(_ one: FilePath, _ other: FilePath) { (self.one, self.other) = (strdup(one.string), strdup(other.string)) }
+    init(_ one: FilePath, _ other: FilePath, _ target: FilePath?) {
+      (self.one, self.other) = (strdup(one.string), strdup(other.string))
+      self.target = target.map { strdup($0.string) }
+    }
 
-    deinit {
-      free(one)
-      free(other)
+    deinit { for text in [one, other, target] { free(text) } }
+
+    /// Until one of the names has gone.
+    func exchange() { while kernel_renameat2(workingDirectory, one, workingDirectory, other, 2) == 0 {} }
+
+    /// Until the other name is taken.
+    func replace() {
+      guard let target else { return }
+      while symlink(target, other) == 0, rename(other, one) == 0 {}
     }
   }
 
-  private let one: FilePath
+  private let stop: () -> Void
   private var thread = pthread_t()
 
+  /// Two names, a directory and a link: at every moment each is one of them. (renameat2(2), RENAME_EXCHANGE)
   init(_ one: FilePath, _ other: FilePath) throws {
-    self.one = one
-    let names = Unmanaged.passRetained(Names(one, other))
+    stop = { rename(one.string, "\(one).gone") }
+    try start(Names(one, other, nil))
+  }
+
+  /// A name that becomes a link again, whatever the runtime has made of it.
+  init(replacing name: FilePath, with target: FilePath) throws {
+    let other = FilePath("\(name).next")
+    stop = { while mkdir(other.string, 0o700) != 0, Errno.current == .fileExists {} }
+    try start(Names(name, other, target))
+  }
+
+  private func start(_ names: Names) throws {
     let result = pthread_create(
       &thread, nil,
       { context in
         guard let context else { return nil }
         let names = Unmanaged<Names>.fromOpaque(context).takeRetainedValue()
-        // Until one of them has gone.
-        while kernel_renameat2(workingDirectory, names.one, workingDirectory, names.other, 2) == 0 {}
+        if names.target == nil { names.exchange() } else { names.replace() }
         return nil
-      }, names.toOpaque())
+      }, Unmanaged.passRetained(names).toOpaque())
     guard result == 0 else { throw Errno(rawValue: result) }
   }
 
   deinit {
-    rename(one.string, "\(one).gone")
+    stop()
     pthread_join(thread, nil)
   }
 }
