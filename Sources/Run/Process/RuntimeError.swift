@@ -70,6 +70,11 @@ public enum RuntimeError: Error, Hashable, Sendable, CustomStringConvertible {
         + "delete --force clears what is left"
     case .brokenState(let id, let problem):
       "state.json of container \"\(id)\" cannot be used: \(problem); or clear the container by delete --force"
+    // The words of runc, which its callers look for.
+    case .wrongStatus(let id, .stopped, let doing):
+      "cannot \(doing) container \"\(id)\": container not running: it is stopped"
+    case .wrongStatus(let id, let status, "resume"):
+      "cannot resume container \"\(id)\": container not paused: it is \(status.rawValue)"
     case .wrongStatus(let id, let status, let doing): "cannot \(doing) container \"\(id)\": it is \(status.rawValue)"
     // The words of exec(3) in Go, which callers of a runtime look for.
     case .program(let name, .notInPath): "exec: \"\(name)\": executable file not found in $PATH"

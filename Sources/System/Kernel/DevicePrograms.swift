@@ -4,7 +4,7 @@ public import SystemPackage
 /// Programs of type BPF_PROG_TYPE_CGROUP_DEVICE on cgroups: each that is attached must allow an access. (bpf(2))
 public enum DevicePrograms {
   /// Tells ours from those of others on the same cgroup, as systemd's.
-  private static let name = "clipper_devices"
+  public static let name = "clipper_devices"
   /// BPF_F_ALLOW_MULTI: beside what others attach here and above.
   private static let allowMulti: UInt32 = 2
   /// BPF_F_REPLACE
@@ -14,9 +14,13 @@ public enum DevicePrograms {
 
   /// Attaches a program beside those that the cgroup has.
   ///
-  /// - Parameter instructions: eBPF, 8 bytes each.
-  public static func attach(_ instructions: [UInt64], to cgroup: CInt) throws(Errno) {
-    let program = try load(instructions)
+  /// - Parameters:
+  ///   - instructions: eBPF, 8 bytes each.
+  ///   - name: at most 15 characters.
+  public static func attach(
+    _ instructions: [UInt64], to cgroup: CInt, name: String = DevicePrograms.name
+  ) throws(Errno) {
+    let program = try load(instructions, name)
     try Errno.check(kernel_bpf_attach_device_program(cgroup, program.number, allowMulti, 0))
   }
 
@@ -25,7 +29,7 @@ public enum DevicePrograms {
   public static func replace(_ instructions: [UInt64]?, on cgroup: CInt) throws(Errno) {
     var old = try identifiers(on: cgroup).filter { isOurs($0) }
     if let instructions {
-      let program = try load(instructions)
+      let program = try load(instructions, name)
       if let first = old.first, let replaced = open(first) {
         old.removeFirst()
         try Errno.check(
@@ -47,7 +51,7 @@ public enum DevicePrograms {
     return Array(identifiers.prefix(Int(count)))
   }
 
-  private static func load(_ instructions: [UInt64]) throws(Errno) -> OwnedDescriptor {
+  private static func load(_ instructions: [UInt64], _ name: String) throws(Errno) -> OwnedDescriptor {
     OwnedDescriptor(try Errno.check(kernel_bpf_load_device_program(instructions, UInt32(instructions.count), name)))
   }
 

@@ -23,14 +23,19 @@ enum StartSocket {
   }
 
   /// Starts it; returns when the program runs. false: nobody waits any more.
-  static func start(in directory: CInt) throws -> Bool {
+  ///
+  /// - Parameter silence: what to do about a container that does not answer for a while, every time.
+  static func start(in directory: CInt, silence: () throws -> Void) throws -> Bool {
     let client: OwnedDescriptor
     do throws(Errno) { client = try LocalSockets.connect(in: directory, name) } catch {
       if error == .connectionRefused || error == .noSuchFileOrDirectory { return false }
       throw RuntimeError.call(doing: "speak with the container's process", error, .other)
     }
+    let number = client.number
     let channel = SetupChannel(file: OpenFile(client))
     try channel.send(.proceed)
+    var answer = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+    while poll(&answer, 1, 1000) == 0 { try silence() }
     while let (message, _) = try channel.receive() {
       if case .failed(let failure) = message { throw RuntimeError.start(failure) }
     }

@@ -199,6 +199,13 @@ struct Container {
     return try JSONText.read(text, name: file.string) { (json) throws(JSONError) in try HooksOfConfig(&json).hooks }
   }
 
+  /// Replaces the configuration that it is to be known by from now on.
+  func save(_ config: RuntimeConfig) throws {
+    let file = directory.appending("config.json")
+    let text = try JSONText.encode(config)
+    try attempt("write \(file)") { () throws(Errno) in try writeFileAtomically(file, text, mode: 0o600) }
+  }
+
   /// Whether its first process lives. A number that was given to another process since is not it.
   var isAlive: Bool {
     // Killed before there was a process.
@@ -219,12 +226,12 @@ struct Container {
 
   var status: RuntimeState.Status {
     guard isAlive else { return .stopped }
+    if cgroup?.isFrozen == true { return .paused }
     if let open = try? openat2(workingDirectory, directory.string, flags: pathOnly | O_DIRECTORY),
       access(directory.appending(StartSocket.name).string, F_OK) == 0, StartSocket.isWaiting(in: open.number)
     {
       return .created
     }
-    if cgroup?.isFrozen == true { return .paused }
     return .running
   }
 

@@ -16,41 +16,16 @@ extension VerbContext {
     let directory = try attempt("open \(container.directory)") { () throws(Errno) in
       try openat2(workingDirectory, container.directory.string, flags: pathOnly | O_DIRECTORY)
     }
-    guard try StartSocket.start(in: directory.number) else {
-      throw RuntimeError.wrongStatus(id: container.id, status: container.status, doing: "start")
+    let began = try StartSocket.start(in: directory.number) {
+      // Nobody answers from a frozen cgroup.
+      if container.status == .paused {
+        throw RuntimeError.wrongStatus(id: container.id, status: .paused, doing: "wait for the start of")
+      }
     }
+    guard began else { throw RuntimeError.wrongStatus(id: container.id, status: container.status, doing: "start") }
     unlink(container.directory.appending(StartSocket.name).string)
     log.debug("the program of \(container.id) runs")
     try Hooks.run(try container.hooks()?.poststart, "poststart", state: container.state(.running))
-  }
-
-  func kill(_ words: ArraySlice<String>) throws -> Int32 {
-    let arguments = try Arguments(words, [.flag("all", "a", help: "to every process of the container")], command: "kill")
-    guard let id = arguments.operands.first, arguments.operands.count <= 2 else {
-      throw RuntimeError.usage("kill: write kill ID [SIGNAL]")
-    }
-    let name = arguments.operands.count == 2 ? arguments.operands[1] : "TERM"
-    // 0 asks whether there is a process.
-    guard let signal = name == "0" ? 0 : Names.signal(name) else { throw RuntimeError.usage("kill: \(name) is no signal") }
-    let container = try root.load(id)
-    if arguments.has("all") {
-      guard let cgroup = container.cgroup else {
-        throw RuntimeError.unsupported("kill --all", reason: "container \(id) has no cgroup of its own")
-      }
-      if signal == SIGKILL {
-        try cgroup.kill()
-      } else {
-        for pid in cgroup.processes() { Glibc.kill(pid, signal) }
-      }
-      return 0
-    }
-    // In a paused container a signal waits until it is resumed; SIGKILL ends it all the same.
-    guard container.isAlive else { throw RuntimeError.wrongStatus(id: id, status: .stopped, doing: "kill") }
-    let process = try container.process()
-    try attempt("send signal \(signal) to process \(container.saved.pid)") { () throws(Errno) in
-      try sendSignal(process.number, signal)
-    }
-    return 0
   }
 
   func delete(_ words: ArraySlice<String>) throws -> Int32 {
@@ -89,18 +64,6 @@ extension VerbContext {
     for hook in hooks ?? [] {
       do { try Hooks.run([hook], "poststop", state: container.state(.stopped)) } catch { log.warning("\(error)") }
     }
-  }
-
-  func freeze(_ words: ArraySlice<String>, _ frozen: Bool) throws -> Int32 {
-    let verb = frozen ? "pause" : "resume"
-    let id = try Arguments(words, [], command: verb).id(verb)
-    let container = try root.load(id)
-    guard container.isAlive else { throw RuntimeError.wrongStatus(id: id, status: .stopped, doing: verb) }
-    guard let cgroup = container.cgroup else {
-      throw RuntimeError.unsupported(verb, reason: "container \(id) has no cgroup of its own")
-    }
-    try cgroup.freeze(frozen)
-    return 0
   }
 
   /// Writes a config.json to begin with.

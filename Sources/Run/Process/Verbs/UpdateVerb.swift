@@ -1,0 +1,118 @@
+import Cgroups
+import Glibc
+import Kernel
+import RuntimeSpec
+import SystemPackage
+
+/// `update`: other limits for a container that lives.
+struct UpdateVerb {
+  private let context: VerbContext
+  private let arguments: Arguments
+  private let id: String
+  private static let limits = [
+    "memory", "memory-reservation", "memory-swap", "cpu-period", "cpu-quota", "cpu-burst", "cpu-share", "cpu-idle",
+    "cpuset-cpus", "cpuset-mems", "blkio-weight", "pids-limit",
+  ]
+  private static let refused = [
+    ("cpu-rt-period", "cgroup v2 has no limit on realtime scheduling"),
+    ("cpu-rt-runtime", "cgroup v2 has no limit on realtime scheduling"),
+    ("kernel-memory", "cgroup v2 counts it with memory"), ("kernel-memory-tcp", "cgroup v2 counts it with memory"),
+    ("l3-cache-schema", "there is no resctrl support"), ("mem-bw-schema", "there is no resctrl support"),
+  ]
+
+  init(_ words: ArraySlice<String>, _ context: VerbContext) throws {
+    self.context = context
+    let names = Self.limits + Self.refused.map(\.0)
+    arguments = try Arguments(
+      words, [.option("resources", "r")] + names.map { .option($0) }, command: "update")
+    id = try arguments.id("update")
+    for (name, reason) in Self.refused where arguments[name]?.isEmpty == false {
+      throw RuntimeError.unsupported("update --\(name)", reason: reason)
+    }
+  }
+
+  func run() throws -> Int32 {
+    let container = try context.root.load(id)
+    // One after the other: each begins with what the last one left.
+    let directory = try attempt("open \(container.directory)") { () throws(Errno) in
+      try openat2(workingDirectory, container.directory.string, flags: O_RDONLY | O_DIRECTORY)
+    }
+    try attempt("lock \(container.directory)") { () throws(Errno) in
+      try Errno.retrying { flock(directory.number, LOCK_EX) }
+    }
+    guard container.isAlive else { throw RuntimeError.wrongStatus(id: id, status: .stopped, doing: "update") }
+    guard let cgroup = container.cgroup, cgroup.exists else {
+      throw RuntimeError.unsupported("update", reason: "container \(id) has no cgroup of its own")
+    }
+    var config = try container.bundle().config
+    let old = config.linux?.resources ?? LinuxResources()
+    let update: ResourceUpdate
+    let limits: CgroupLimits
+    do {
+      let asked = try asked()
+      try Limits.refuseUnsupported(asked)
+      update = try ResourceUpdate(asked, on: old)
+      limits = try Limits.limits(update.written)
+      if asked.devices != nil { _ = try Limits.deviceRules(asked.devices) }
+    } catch RuntimeError.configuration(let property, let problem) {
+      throw RuntimeError.usage("update: \(property) \(problem)")
+    }
+    do { try apply(limits, devices: update.written.devices, to: cgroup) } catch {
+      // All of it or nothing.
+      if let before = try? Limits.limits(old) { try? cgroup.apply(before) }
+      throw RuntimeError.resources("container \(id) keeps its limits: \(error)")
+    }
+    config.linux?.resources = update.merged
+    try container.save(config)
+    return 0
+  }
+
+  private func apply(_ limits: CgroupLimits, devices: [LinuxDeviceRule]?, to cgroup: Cgroup) throws {
+    try limits.check(cgroup.tree)
+    if !limits.controllers.isEmpty { try cgroup.enableControllers(for: limits) }
+    try cgroup.apply(limits)
+    if let devices { try cgroup.restrictDevices(DeviceFilter(try Limits.deviceRules(devices)), replacing: true) }
+  }
+
+  private func asked() throws -> LinuxResources {
+    guard let file = arguments["resources"], !file.isEmpty else { return try flags() }
+    if let other = Self.limits.first(where: { arguments[$0] != nil }) {
+      throw RuntimeError.usage("update: --\(other) cannot be combined with --resources, which says everything")
+    }
+    let text = try attempt("read \(file)") { () throws(Errno) in
+      file == "-" ? try readAll(0, limit: 16 << 20) : try readFile(FilePath(file), limit: 16 << 20)
+    }
+    return try JSONText.decode(LinuxResources.self, text, name: file == "-" ? "standard input" : file)
+  }
+
+  private func flags() throws -> LinuxResources {
+    var resources = LinuxResources()
+    var memory = LinuxMemory(limit: try bytes("memory"), reservation: try bytes("memory-reservation"))
+    memory.swap = try bytes("memory-swap")
+    if memory != LinuxMemory() { resources.memory = memory }
+    let cpu = LinuxCPU(
+      shares: try number("cpu-share"), quota: try number("cpu-quota"), period: try number("cpu-period"),
+      cpus: arguments["cpuset-cpus"], mems: arguments["cpuset-mems"], burst: try number("cpu-burst"),
+      idle: try number("cpu-idle"))
+    if cpu != LinuxCPU() { resources.cpu = cpu }
+    if let weight: UInt16 = try number("blkio-weight"), weight != 0 { resources.blockIO = LinuxBlockIO(weight: weight) }
+    if let limit: Int64 = try number("pids-limit") { resources.pids = LinuxPids(limit: limit) }
+    return resources
+  }
+
+  private func number<Number: FixedWidthInteger>(_ name: String) throws -> Number? {
+    guard let text = arguments[name], !text.isEmpty else { return nil }
+    guard let number = Number(text) else {
+      throw RuntimeError.usage("update: --\(name) is \"\(text)\", not a number from \(Number.min) to \(Number.max)")
+    }
+    return number
+  }
+
+  private func bytes(_ name: String) throws -> Int64? {
+    guard let text = arguments[name], !text.isEmpty else { return nil }
+    guard let bytes = Quantities.bytes(text) else {
+      throw RuntimeError.usage("update: --\(name) is \"\(text)\": write bytes as 512m or 2g, or -1 for no limit")
+    }
+    return bytes
+  }
+}
