@@ -84,7 +84,9 @@ struct GuestLimitsTests {
   private func disk() throws -> (major: Int64, minor: Int64)? {
     for name in try directoryEntries(of: "/sys/block").sorted() where !name.hasPrefix("loop") && !name.hasPrefix("ram")
     {
-      let numbers = try host.read(FilePath("/sys/block/\(name)/dev")).dropLast().split(separator: ":").compactMap { Int64($0) }
+      let numbers = try host.read(FilePath("/sys/block/\(name)/dev")).dropLast().split(separator: ":").compactMap {
+        Int64($0)
+      }
       if numbers.count == 2 { return (numbers[0], numbers[1]) }
     }
     print("SKIPPED: limits of a disk: the guest has none")
@@ -187,7 +189,7 @@ struct GuestLimitsTests {
     let controller = try host.shell("true") { $0.unified = ["frob.max": "1"] }
     #expect(controller.errorOutput.contains("frob controller"))
     let told = try host.shell("true") { $0.unified = ["memory.current": "1"] }
-    #expect(told.errorOutput.contains("\"memory.current\" cannot be written"))
+    #expect(told.errorOutput.contains("unified: \"memory.current\""))
     #expect(try host.runtime("list", "-q").output.isEmpty)
     #expect(access(host.cgroup("one").string, F_OK) != 0)
   }
@@ -197,15 +199,5 @@ struct GuestLimitsTests {
     for name in ["memory.current", "pids.current", "io.stat", "cpu.max"] {
       #expect(throws: Never.self) { try host.file("one", name) }
     }
-  }
-
-  @Test func theSupervisorNoticesWhoWasEndedForWantOfMemory() throws {
-    let container = try Supervised(
-      host, "one", ["dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"],
-      config: { config in
-        host.change(&config) { $0.memory = LinuxMemory(limit: 16 << 20, swap: 16 << 20) }
-      })
-    #expect(try container.rest().exit == #"{"exitCode":137,"oomKilled":true}"#)
-    #expect(try container.state().oomKilled)
   }
 }
