@@ -55,6 +55,7 @@ struct GuestCgroupTests {
       let divided = try placed(path.appending("below")) { $0.memory = LinuxMemory(limit: 1 << 28) }
       #expect(divided.errorOutput.contains("the memory controller"), "\(divided.errorOutput)")
       #expect(divided.errorOutput.contains("it holds processes itself"), "\(divided.errorOutput)")
+      try host.succeed(placed(path.appending("below")))
     }
   }
 

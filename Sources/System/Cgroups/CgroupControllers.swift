@@ -26,13 +26,22 @@ extension Cgroup {
       let file = above.appending("cgroup.subtree_control")
       let missing = wanted.intersection(words(above.appending("cgroup.controllers"))).subtracting(words(file))
       for controller in missing.sorted() {
-        do { try write("+\(controller)", to: file) } catch {
+        do throws(CgroupError) {
+          // The kernel would take cpu and pids there, and make of it a domain of threads that no container can be in.
+          if Self.holdsProcesses(above) { throw CgroupError.file(file, doing: "write to", .resourceBusy) }
+          try write("+\(controller)", to: file)
+        } catch {
           guard let limit = needed[controller], case .file(_, _, let reason) = error else { continue }
           throw .controllerMissing(controller, limit: limit, reason: .refused(above, reason))
         }
       }
       above.append(component)
     }
+  }
+
+  /// Where that is in the way: the tree's own root, which has no type, may hold some.
+  private static func holdsProcesses(_ path: FilePath) -> Bool {
+    !words(path.appending("cgroup.type")).isEmpty && !words(path.appending("cgroup.procs")).isEmpty
   }
 
   /// Why a process cannot begin in this cgroup: what clone3(2) means by an error. nil: for no reason of the cgroup.
