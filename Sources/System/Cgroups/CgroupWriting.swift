@@ -17,7 +17,7 @@ extension Cgroup {
   }
 
   private func applyMemory(_ limits: CgroupLimits) throws(CgroupError) {
-    if limits.checksUse { try checkUse(limits) }
+    try checkUse(limits)
     // Swap first: a lower limit of memory can then push out as much as is to be allowed, and no more.
     if let swap = limits.swapMax {
       do { try set("memory.swap.max", swap) } catch {
@@ -32,8 +32,10 @@ extension Cgroup {
     if let low = limits.memoryLow { try set("memory.low", low) }
   }
 
-  /// (runtime-spec, config-linux.md, memory, checkBeforeUpdate)
-  private func checkUse(_ limits: CgroupLimits) throws(CgroupError) {
+  /// That what is in use is below the limits, where they ask for that. (runtime-spec, config-linux.md, memory,
+  /// checkBeforeUpdate)
+  public func checkUse(_ limits: CgroupLimits) throws(CgroupError) {
+    guard limits.checksUse else { return }
     guard case .bytes(let most) = limits.memoryMax, let used = number(path.appending("memory.current")) else { return }
     guard most > used else {
       throw .invalid("the limit of memory (\(most) bytes) is not above what is in use (\(used)), and was not set")

@@ -57,9 +57,10 @@ struct UpdateVerb {
     } catch RuntimeError.configuration(let property, let problem) {
       throw RuntimeError.usage("update: \(property) \(problem)")
     }
-    do { try apply(limits, devices: update.written.devices, to: cgroup) } catch {
+    let unit = container.saved.systemdUnit
+    do { try apply(limits, devices: update.written.devices, to: cgroup, unit) } catch {
       // All of it or nothing.
-      if let before = try? Limits.limits(old) { try? cgroup.apply(before) }
+      if let before = try? Limits.limits(old) { try? apply(before, devices: nil, to: cgroup, unit) }
       throw RuntimeError.resources("container \(id) keeps its limits: \(error)")
     }
     config.linux?.resources = update.merged
@@ -67,8 +68,15 @@ struct UpdateVerb {
     return 0
   }
 
-  private func apply(_ limits: CgroupLimits, devices: [LinuxDeviceRule]?, to cgroup: Cgroup) throws {
+  private func apply(
+    _ limits: CgroupLimits, devices: [LinuxDeviceRule]?, to cgroup: Cgroup, _ unit: SystemdUnit?
+  ) throws {
     try limits.check(cgroup.tree)
+    // systemd would write what it knows again; it writes to the same files, rounded as it keeps it.
+    if let unit {
+      try cgroup.checkUse(limits)
+      try SystemdManager(user: unit.user).change(unit, SystemdProperties.limits(limits))
+    }
     if !limits.controllers.isEmpty { try cgroup.enableControllers(for: limits) }
     try cgroup.apply(limits)
     if let devices { try cgroup.restrictDevices(DeviceFilter(try Limits.deviceRules(devices)), replacing: true) }
