@@ -70,10 +70,12 @@ struct GuestVerbTests {
       $0.memory = LinuxMemory(limit: 64 << 20)
       $0.pids = LinuxPids(limit: 50)
     }
-    let wrong = try host.runtime("update", "--pids-limit", "9", "--memory", "32m", "--cpuset-cpus", "99x", "one")
+    let wrong = try host.runtime(
+      "update", "--pids-limit", "9", "--memory", "32m", "--cpu-quota", "5000", "--cpuset-cpus", "99x", "one")
     #expect(wrong.status == 1)
     #expect(wrong.errorOutput.contains("keeps its limits") && wrong.errorOutput.contains("cpuset.cpus"))
     #expect(try host.file("one", "pids.max") == "50")
+    #expect(try host.file("one", "cpu.max") == "max 100000")
     #expect(try host.file("one", "memory.max") == "\(64 << 20)")
     #expect(try resources("one")?.pids?.limit == 50)
     for (arguments, words) in [

@@ -112,6 +112,26 @@ public struct CgroupLimits: Hashable, Sendable {
     return needed
   }
 
+  /// What takes these limits back where `old` were before: what had none has none again.
+  public func undone(to old: CgroupLimits) -> CgroupLimits {
+    var undone = old
+    undone.checksUse = false
+    undone.memoryMax = old.memoryMax ?? memoryMax.map { _ in .unlimited }
+    undone.swapMax = old.swapMax ?? swapMax.map { _ in .unlimited }
+    undone.memoryLow = old.memoryLow ?? memoryLow.map { _ in .bytes(0) }
+    undone.pidsMax = old.pidsMax ?? pidsMax.map { _ in .unlimited }
+    undone.cpuMax = old.cpuMax ?? cpuMax.map { _ in .init(quota: nil) }
+    undone.cpuBurst = old.cpuBurst ?? cpuBurst.map { _ in 0 }
+    undone.cpuIdle = old.cpuIdle ?? cpuIdle.map { _ in false }
+    undone.cpuWeight = old.cpuWeight ?? cpuWeight.map { _ in 100 }
+    // An empty list is that of the cgroup above.
+    undone.processors = old.processors ?? processors.map { _ in "\n" }
+    undone.memoryNodes = old.memoryNodes ?? memoryNodes.map { _ in "\n" }
+    undone.ioMax =
+      ioMax.map { .init(major: $0.major, minor: $0.minor, rates: $0.rates.mapValues { _ in 0 }) } + old.ioMax
+    return undone
+  }
+
   /// Before anything is made: that the tree has the controllers.
   public func check(_ tree: CgroupTree) throws(CgroupError) {
     for (controller, limit) in controllers.sorted(by: { $0.key < $1.key }) where !tree.controllers.contains(controller)

@@ -50,7 +50,12 @@ struct ExecCgroup {
     do throws(Errno) { return Copy(outcome: try Cloning.clone(cgroup: directory)) } catch {
       // An ordinary user moves no process out of another part of the tree, as that of its login session; its systemd
       // has it done.
-      guard error == .permissionDenied else { throw RuntimeError.call(doing: doing, error, .resources) }
+      guard error == .permissionDenied else {
+        if error != .resourceBusy, let reason = container.cgroup?.refusal(error) {
+          throw RuntimeError.resources("cannot \(doing): \(reason)")
+        }
+        throw RuntimeError.call(doing: doing, error, .resources)
+      }
       let attaches = container.saved.systemdUnit != nil
       if !attaches { try checkItMayStayOutside(doing, error) }
       return Copy(outcome: try attempt(doing) { () throws(Errno) in try Cloning.clone() }, attaches: attaches)

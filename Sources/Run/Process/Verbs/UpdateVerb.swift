@@ -60,7 +60,9 @@ struct UpdateVerb {
     let unit = container.saved.systemdUnit
     do { try apply(limits, devices: update.written.devices, to: cgroup, unit) } catch {
       // All of it or nothing.
-      if let before = try? Limits.limits(old) { try? apply(before, devices: nil, to: cgroup, unit) }
+      if let before = try? Limits.limits(old) {
+        try? apply(limits.undone(to: before), devices: nil, to: cgroup, unit)
+      }
       throw RuntimeError.resources("container \(id) keeps its limits: \(error)")
     }
     config.linux?.resources = update.merged
