@@ -14,7 +14,9 @@ struct EventsVerb {
 
   init(_ words: ArraySlice<String>, _ context: VerbContext) throws {
     self.context = context
-    let arguments = try Arguments(words, [
+    let arguments = try Arguments(
+      words,
+      [
         .flag("stats", help: "once, and no more"),
         .option("interval", value: "TIME", help: "between two reports, as 500ms or 1m30s (5s)"),
       ], command: "events")

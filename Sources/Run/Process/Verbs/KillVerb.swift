@@ -13,13 +13,16 @@ struct KillVerb {
 
   init(_ words: ArraySlice<String>, _ context: VerbContext) throws {
     self.context = context
-    let arguments = try Arguments(words, [.flag("all", "a", help: "to every process of the container")], command: "kill")
+    let arguments = try Arguments(
+      words, [.flag("all", "a", help: "to every process of the container")], command: "kill")
     guard let id = arguments.operands.first, arguments.operands.count <= 2 else {
       throw RuntimeError.usage("kill: write kill ID [SIGNAL]")
     }
     let name = arguments.operands.count == 2 ? arguments.operands[1] : "TERM"
     // 0 asks whether there is a process.
-    guard let signal = name == "0" ? 0 : Names.signal(name) else { throw RuntimeError.usage("kill: \(name) is no signal") }
+    guard let signal = name == "0" ? 0 : Names.signal(name) else {
+      throw RuntimeError.usage("kill: \(name) is no signal")
+    }
     self.id = id
     self.signal = signal
     all = arguments.has("all")

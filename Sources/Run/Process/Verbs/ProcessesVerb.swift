@@ -12,7 +12,8 @@ struct ProcessesVerb {
   init(_ words: ArraySlice<String>, _ context: VerbContext) throws {
     self.context = context
     // What follows the ID are options of `ps`.
-    let arguments = try Arguments(words, [.option("format", "f", value: "FORMAT", help: "table or json")], command: "ps", operandsEndFlags: true)
+    let arguments = try Arguments(
+      words, [.option("format", "f", value: "FORMAT", help: "table or json")], command: "ps", operandsEndFlags: true)
     guard let id = arguments.operands.first else { throw RuntimeError.usage("ps: the container's ID is missing") }
     self.id = id
     format = arguments["format"] ?? "table"

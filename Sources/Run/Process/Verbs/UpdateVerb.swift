@@ -9,22 +9,34 @@ struct UpdateVerb {
   private let context: VerbContext
   private let arguments: Arguments
   private let id: String
-  private static let limits = [
-    "memory", "memory-reservation", "memory-swap", "cpu-period", "cpu-quota", "cpu-burst", "cpu-share", "cpu-idle",
-    "cpuset-cpus", "cpuset-mems", "blkio-weight", "pids-limit",
+  private static let limits: [Arguments.Flag] = [
+    .option("memory", value: "BYTES", help: "limit of memory, as 512m or 2g; -1 for none"),
+    .option("memory-reservation", value: "BYTES", help: "memory that is not taken back"),
+    .option("memory-swap", value: "BYTES", help: "limit of memory and swap together; -1 for none"),
+    .option("cpu-share", value: "N", help: "weight of its CPU time, 2 to 262144"),
+    .option("cpu-quota", value: "USEC", help: "CPU time in a period; -1 for no limit"),
+    .option("cpu-period", value: "USEC", help: "length of a period"),
+    .option("cpu-burst", value: "USEC", help: "CPU time that may be saved up"),
+    .option("cpu-idle", value: "0|1", help: "whether it runs only when nobody else wants to"),
+    .option("cpuset-cpus", value: "LIST", help: "CPUs, as 0-3,7"),
+    .option("cpuset-mems", value: "LIST", help: "memory nodes"),
+    .option("blkio-weight", value: "N", help: "weight of its I/O, 10 to 1000"),
+    .option("pids-limit", value: "N", help: "limit of processes and threads; -1 for none"),
   ]
   private static let refused = [
     ("cpu-rt-period", "cgroup v2 has no limit on realtime scheduling"),
     ("cpu-rt-runtime", "cgroup v2 has no limit on realtime scheduling"),
     ("kernel-memory", "cgroup v2 counts it with memory"), ("kernel-memory-tcp", "cgroup v2 counts it with memory"),
-    ("l3-cache-schema", "there is no resctrl support"), ("mem-bw-schema", "there is no resctrl support"),
+    ("l3-cache-schema", "it is what it was at the start"), ("mem-bw-schema", "it is what it was at the start"),
   ]
 
   init(_ words: ArraySlice<String>, _ context: VerbContext) throws {
     self.context = context
-    let names = Self.limits + Self.refused.map(\.0)
     arguments = try Arguments(
-      words, [.option("resources", "r")] + names.map { .option($0) }, command: "update")
+      words,
+      [.option("resources", "r", value: "FILE", help: "the limits as JSON, as in config.json; - reads them")]
+        + Self.limits
+        + Self.refused.map { .option($0.0, help: "refused: \($0.1)") }, command: "update")
     id = try arguments.id("update")
     for (name, reason) in Self.refused where arguments[name]?.isEmpty == false {
       throw RuntimeError.unsupported("update --\(name)", reason: reason)
@@ -86,7 +98,7 @@ struct UpdateVerb {
 
   private func asked() throws -> LinuxResources {
     guard let file = arguments["resources"], !file.isEmpty else { return try flags() }
-    if let other = Self.limits.first(where: { arguments[$0] != nil }) {
+    if let other = Self.limits.compactMap(\.names.first).first(where: { arguments[$0] != nil }) {
       throw RuntimeError.usage("update: --\(other) cannot be combined with --resources, which says everything")
     }
     let text = try attempt("read \(file)") { () throws(Errno) in
