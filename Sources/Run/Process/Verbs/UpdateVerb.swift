@@ -27,7 +27,8 @@ struct UpdateVerb {
     ("cpu-rt-period", "cgroup v2 has no limit on realtime scheduling"),
     ("cpu-rt-runtime", "cgroup v2 has no limit on realtime scheduling"),
     ("kernel-memory", "cgroup v2 counts it with memory"), ("kernel-memory-tcp", "cgroup v2 counts it with memory"),
-    ("l3-cache-schema", "it is what it was at the start"), ("mem-bw-schema", "it is what it was at the start"),
+    ("l3-cache-schema", "resctrl groups are not changed after the start"),
+    ("mem-bw-schema", "resctrl groups are not changed after the start"),
   ]
 
   init(_ words: ArraySlice<String>, _ context: VerbContext) throws {
