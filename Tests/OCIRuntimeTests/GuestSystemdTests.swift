@@ -83,7 +83,7 @@ struct GuestSystemdTests {
   /// The device program is ours, beside those that systemd may have, and not systemd's to take away.
   @Test func devicesStayRefusedWhenSystemdReloads() throws {
     // 1:11 is /dev/kmsg: everybody may open it to write, unless the cgroup forbids it.
-    let script = "mknod /tmp/k c 1 11; : > /tmp/k && echo opened; echo ran"
+    let script = "mknod /tmp/k c 1 11; true > /tmp/k && echo opened; echo ran"
     let free = try start { $0.linux?.resources?.devices = [LinuxDeviceRule(allow: true, access: "rwm")] }
     #expect(try runtime("exec", name, "sh", "-c", script).output == "opened\nran\n")
     try delete(free)
@@ -222,5 +222,39 @@ struct GuestSystemdTests {
     #expect(asked.errorOutput.contains("busy"), "\(asked.errorOutput)")
     #expect(try runtime("exec", "--cgroup", "init", name, "true").status == 0)
     try delete(cgroup)
+  }
+
+  /// The caller is outside of what was delegated to its systemd, as in a login session: no process of it could be moved
+  /// to the scope but by systemd.
+  @Test func theUsersOwnSystemdMakesAScope() throws {
+    guard systemd.hasUser else {
+      print("SKIPPED: a scope of a user's own systemd: systemd is the machine's, and starts no user of these tests")
+      return
+    }
+    let bundle = try host.bundle(name, ["sleep", "1000"]) {
+      $0.makeRootless(user: RootlessHost.user, group: RootlessHost.user)
+      $0.linux?.cgroupsPath = ":clippertest:\(name)"
+      $0.linux?.resources = LinuxResources(memory: LinuxMemory(limit: 64 << 20), pids: LinuxPids(limit: 77))
+    }
+    func runtime(_ words: String...) throws -> RuntimeHost.Result {
+      try systemd.runAsUser([host.program.string, "--systemd-cgroup"] + words)
+    }
+    func show(_ property: String) throws -> String {
+      try systemd.runAsUser(["systemctl", "--user", "show", "--property", property, "--value", scope]).output
+    }
+    try host.succeed(runtime("run", "--detach", "--bundle", bundle.string, name))
+    #expect(try show("ActiveState") == "active\n")
+    #expect(try show("Slice") == "user.slice\n")
+    #expect(try show("MemoryMax") == "67108864\n")
+    #expect(try show("TasksMax") == "77\n")
+    let path = try show("ControlGroup").dropLast()
+    #expect(path == "/system.slice/clipper-user.service/user.slice/\(scope)")
+    let cgroup = try #require(CgroupTree.find()).cgroup(at: String(path))
+    #expect(try file(cgroup, "memory.max") == "67108864")
+    let inside = try runtime("exec", name, "grep", "^0:", "/proc/self/cgroup")
+    #expect(inside.output == "0::/\n", "\(inside.errorOutput)")
+    try host.succeed(runtime("delete", "--force", name))
+    #expect(!cgroup.exists)
+    #expect(try show("LoadState") == "not-found\n")
   }
 }

@@ -34,13 +34,22 @@ final class SystemdHost: Sendable {
     set -e
     mount --make-rprivate /
     mount -t tmpfs tmpfs /run
-    mkdir -p /run/systemd/system /run/dbus
+    mkdir -p /run/systemd/system /run/dbus /run/user/$1
+    chown $1:$1 /run/user/$1
+    chmod 700 /run/user/$1
+    for file in passwd group; do cp /etc/$file /run; done
+    echo "tester:x:$1:$1::/:/bin/sh" >> /run/passwd
+    echo "tester:x:$1:" >> /run/group
+    for file in passwd group; do mount --bind /run/$file /etc/$file; done
     cd /run/systemd/system
     printf '[Unit]\\nDefaultDependencies=no\\nRequires=dbus.socket\\nAfter=dbus.socket\\n' > clipper-test.target
     printf '[Unit]\\nDefaultDependencies=no\\n[Socket]\\nListenStream=/run/dbus/system_bus_socket\\n' > dbus.socket
     printf '[Unit]\\nDefaultDependencies=no\\nRequires=dbus.socket\\n[Service]\\nType=notify\\n' > dbus.service
     printf 'ExecStart=/usr/bin/dbus-daemon --system --address=systemd: --nofork --nopidfile --systemd-activation\\n' \
       >> dbus.service
+    printf '[Unit]\\nDefaultDependencies=no\\n[Service]\\nType=notify\\nUser=%s\\nDelegate=yes\\n' $1 > clipper-user.service
+    printf 'Environment=XDG_RUNTIME_DIR=/run/user/%s HOME=/\\n' $1 >> clipper-user.service
+    printf 'ExecStart=/lib/systemd/systemd --user --unit=basic.target --log-target=null\\n' >> clipper-user.service
     cd /
     echo 0 > /sys/fs/cgroup/cgroup.procs
     export container=clipper-test
@@ -55,14 +64,14 @@ final class SystemdHost: Sendable {
     }
     // All its processes go with process 1, which goes with this one, however it ends.
     let outer = """
-      unshare --mount --uts --ipc --pid --fork --kill-child --mount-proc sh -c "$1" < /dev/null &
+      unshare --mount --uts --ipc --pid --fork --kill-child --mount-proc sh -c "$1" sh "$2" < /dev/null &
       read -r line
       kill -KILL $!
       wait
       """
     let (reader, writer) = try makePipe()
     let null = try openat2(workingDirectory, "/dev/null", flags: O_RDWR)
-    var spawn = Spawn("/bin/sh", ["-c", outer, "sh", Self.script])
+    var spawn = Spawn("/bin/sh", ["-c", outer, "sh", Self.script, "\(RootlessHost.user)"])
     spawn.descriptors = [(reader, 0), (null.number, 1), (null.number, 2)]
     let started = try spawn.start()
     close(reader)
@@ -85,6 +94,19 @@ final class SystemdHost: Sendable {
       return found != nil
     }
     return found
+  }
+
+  /// Whether it was started for the tests, and has a service of the tests' user: a systemd of the user's own.
+  var hasUser: Bool { !entry.isEmpty }
+
+  /// A command of the tests' user, whose own systemd runs.
+  func runAsUser(_ command: [String]) throws -> RuntimeHost.Result {
+    let user = "\(RootlessHost.user)"
+    let started = try run(["/usr/bin/systemctl", "start", "clipper-user.service"])
+    try #require(started.status == 0, "\(started.errorOutput)")
+    return try run(
+      ["/usr/bin/setpriv", "--reuid", user, "--regid", user, "--clear-groups"] + command,
+      environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "XDG_RUNTIME_DIR=/run/user/\(user)"])
   }
 
   func run(_ command: [String], environment: [String]? = nil) throws -> RuntimeHost.Result {
