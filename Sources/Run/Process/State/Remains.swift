@@ -34,6 +34,12 @@ struct Remains {
     return nil
   }
 
+  /// A container that systemd was about to make a unit for, when whoever makes it has ended or finished.
+  func made(_ container: Container) throws -> Container {
+    try waitForMaker(container.directory)
+    return try root.load(id)
+  }
+
   private func waitForMaker(_ directory: FilePath) throws {
     guard let file = try? openat2(workingDirectory, ConfigRecord.path(in: directory).string, flags: O_RDONLY),
       let maker = try? RecordLock.holder(file.number)

@@ -33,7 +33,10 @@ extension VerbContext {
     let id = try arguments.id("delete")
     let force = arguments.has("force")
     let container: Container
-    do { container = try root.load(id) } catch {
+    do {
+      let found = try root.load(id)
+      container = found.saved.pid > 0 ? found : try Remains(root: root, id: id, log: log).made(found)
+    } catch {
       guard force else { throw error }
       guard let finished = try Remains(root: root, id: id, log: log).clear(error) else { return 0 }
       container = finished
