@@ -40,7 +40,8 @@ struct ExecCgroup {
       guard let own = cgroup.tree.cgroup(of: container.saved.pid), own.path != cgroup.path,
         own.path.starts(with: cgroup.path)
       else { throw RuntimeError.call(doing: doing, .resourceBusy, .resources) }
-      return try clone(try own.open().number, "\(doing) in the cgroup \(own.name) of its first one")
+      let inner = try own.open()
+      return try clone(inner.number, "\(doing) in the cgroup \(own.name) of its first one")
     }
   }
 
