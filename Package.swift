@@ -129,7 +129,7 @@ let package = Package(
     // Run
     module("RuntimeSpec", "Run/Spec", [], quickTypes),
     module("Snapshots", "Run/Snapshot", ["ImageSpec", "Layers", "Content", "Kernel", crypto, sqlite, system]),
-    module("OCIRuntime", "Run/Process", ["RuntimeSpec", "Kernel", "Cgroups", "SystemBus", "CSeccomp", system], quickTypes),
+    module("OCIRuntime", "Run/Process", ["RuntimeSpec", "Kernel", "Cgroups", "Netlink", "SystemBus", "CSeccomp", system], quickTypes),
     module("Sandboxes", "Run/Sandbox", ["RuntimeSpec", "Kernel", "Netlink", system]),
     module(
       "Engine", "Run/Engine",
@@ -187,7 +187,7 @@ let package = Package(
     tests("DockerfileSyntax", ["DockerfileSyntax"]),
     tests("BuildGraph", ["BuildGraph", "DockerfileSyntax", "ImageSpec"]),
     tests("DistributionSpec", ["DistributionSpec", "ImageSpec"]),
-    tests("OCIRuntime", ["OCIRuntime", "RuntimeSpec", "Cgroups", "SystemBus", "Kernel", "CKernel", system]),
+    tests("OCIRuntime", ["OCIRuntime", "RuntimeSpec", "Cgroups", "Netlink", "SystemBus", "Kernel", "CKernel", system]),
     tests("Kernel", ["Kernel", system]),
     tests("Cgroups", ["Cgroups", "Kernel", system]),
     tests("Layers", ["Layers", "ImageSpec", "Kernel", system]),

@@ -220,7 +220,7 @@ struct LifecycleTests {
 
   @Test(arguments: [
     (["frobnicate"], "frobnicate is not known"), (["run", "--frob", "x"], "--frob is not known"),
-    (["run", "--no-pivot", "x"], "--no-pivot"),
+    (["run"], "ID is missing"),
     (["kill", "x", "NONESUCH"], "no signal"),
     (["state", "../x"], "not a container ID"), (["run", "-b", "/nonesuch", "x"], "/nonesuch/config.json"),
     (["start", "x"], "does not exist"),

@@ -60,7 +60,7 @@ public struct ConsoleSize: Hashable, Sendable, Codable {
 public struct ContainerUser: Hashable, Sendable, Codable {
   public var uid: UInt32
   public var gid: UInt32
-  /// nil keeps the runtime's own.
+  /// nil is 022, as other runtimes have it.
   public var umask: UInt32?
   public var additionalGids: [UInt32]?
   public var username: String?

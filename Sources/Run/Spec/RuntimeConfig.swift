@@ -12,9 +12,16 @@ public struct RuntimeConfig: Hashable, Sendable, Codable {
   public var hooks: ContainerHooks?
   public var annotations: [String: String]?
   public var linux: LinuxConfig?
+  /// Sections for other platforms. A runtime for Linux cannot honour them: that they are there is all that matters.
+  public var windows: OtherPlatform?
+  public var solaris: OtherPlatform?
+  public var freebsd: OtherPlatform?
+  public var zos: OtherPlatform?
+  /// Asks for a virtual machine around the container.
+  public var vm: OtherPlatform?
 
   /// The version that Clipper writes.
-  public static let version = "1.2.1"
+  public static let version = "1.3.0"
 
   public init(
     ociVersion: String = RuntimeConfig.version, process: ContainerProcess? = nil, root: ContainerRoot? = nil,
@@ -33,6 +40,11 @@ public struct RuntimeConfig: Hashable, Sendable, Codable {
   }
 }
 
+/// A section of `config.json` that is known by its name only.
+public struct OtherPlatform: Hashable, Sendable, Codable {
+  public init() {}
+}
+
 /// The container's root file system.
 public struct ContainerRoot: Hashable, Sendable, Codable {
   /// Absolute, or relative to the bundle.
@@ -47,7 +59,7 @@ public struct ContainerRoot: Hashable, Sendable, Codable {
 
 /// A mount below the root. (config.md, Mounts)
 public struct ContainerMount: Hashable, Sendable, Codable {
-  /// Absolute inside the container.
+  /// Inside the container; a relative path, which is deprecated, begins at `/`.
   public var destination: String
   /// nil with `bind` or `rbind` among the options.
   public var type: String?

@@ -8,8 +8,10 @@
 #include <linux/filter.h>
 #include <linux/keyctl.h>
 #include <linux/mount.h>
+#include <linux/nsfs.h>
 #include <linux/seccomp.h>
 #include <malloc.h>
+#include <spawn.h>
 #include <sys/personality.h>
 #include <string.h>
 
@@ -142,7 +144,8 @@ int kernel_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t
     int32_t nice;
     uint32_t priority;
     uint64_t runtime, deadline, period;
-  } attributes = {48, policy, flags, nice, priority, runtime, deadline, period};
+    uint32_t util_min, util_max;
+  } attributes = {56, policy, flags, nice, priority, runtime, deadline, period, 0, 0};
   return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
@@ -153,6 +156,15 @@ int kernel_set_mempolicy(int mode, const unsigned long *nodes, unsigned long max
 int kernel_sched_setaffinity(const void *mask, unsigned long size) {
   return (int)syscall(SYS_sched_setaffinity, 0, size, mask);
 }
+
+int kernel_namespace_type(int fd) { return ioctl(fd, NS_GET_NSTYPE); }
+
+int kernel_spawn_chdir(void *actions, const char *path) { return posix_spawn_file_actions_addchdir_np(actions, path); }
+
+#ifndef SYS_fspick
+#define SYS_fspick 433
+#endif
+int kernel_fspick(int dirfd, const char *path, unsigned flags) { return (int)syscall(SYS_fspick, dirfd, path, flags); }
 
 int kernel_personality(unsigned long persona) { return personality(persona); }
 

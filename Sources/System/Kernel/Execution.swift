@@ -111,12 +111,19 @@ public enum Scheduling {
 
   public static func setMemoryPolicy(mode: CInt, nodes: Set<Int>) throws(Errno) {
     var mask = bitMask(nodes)
-    try Errno.check(kernel_set_mempolicy(mode, &mask, UInt(mask.count * UInt.bitWidth)))
+    // The kernel takes one bit less than it is told.
+    try Errno.check(kernel_set_mempolicy(mode, &mask, UInt(mask.count * UInt.bitWidth + 1)))
   }
 
   public static func setAffinity(_ processors: Set<Int>) throws(Errno) {
     let mask = bitMask(processors)
     try Errno.check(kernel_sched_setaffinity(mask, UInt(mask.count * MemoryLayout<UInt>.size)))
+  }
+
+  /// Every processor that the process's cgroup lets it have.
+  public static func setAffinityToAll() throws(Errno) {
+    let mask = [UInt](repeating: .max, count: 1024 / MemoryLayout<UInt>.size)
+    try Errno.check(kernel_sched_setaffinity(mask, 1024))
   }
 
   public static func setPersonality(_ personality: UInt) throws(Errno) {

@@ -50,6 +50,32 @@ public enum LocalSockets {
     return client
   }
 
+  /// A socket that takes single messages at `name` in `directory`. (unix(7), SOCK_DGRAM)
+  public static func bindDatagram(in directory: CInt, _ name: String, mode: UInt32) throws(Errno) -> OwnedDescriptor {
+    let socket = try datagramSocket()
+    unlinkat(directory, name, 0)
+    try withAddress("/proc/self/fd/\(directory)/\(name)") { address, size throws(Errno) in
+      try Errno.check(bind(socket.number, address, size))
+    }
+    try Errno.check(fchmodat(directory, name, mode, 0))
+    return socket
+  }
+
+  /// One message to a path, or to an abstract name after `@`. (unix(7))
+  public static func sendDatagram(_ bytes: [UInt8], to path: String) throws(Errno) {
+    let socket = try datagramSocket()
+    let isAbstract = path.hasPrefix("@")
+    try withAddress(isAbstract ? "\0" + path.dropFirst() : path) { address, size throws(Errno) in
+      // An abstract name is as long as the address says.
+      let length = isAbstract ? socklen_t(MemoryLayout<sa_family_t>.size + path.utf8.count) : size
+      _ = try Errno.retrying { sendto(socket.number, bytes, bytes.count, CInt(MSG_NOSIGNAL), address, length) }
+    }
+  }
+
+  private static func datagramSocket() throws(Errno) -> OwnedDescriptor {
+    OwnedDescriptor(try Errno.check(socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)))
+  }
+
   public static func accept(_ listener: CInt, nonBlocking: Bool) throws(Errno) -> OwnedDescriptor {
     OwnedDescriptor(
       try Errno.retrying {

@@ -54,6 +54,17 @@ public enum Mounts {
         kernel_fsmount(context, 1 /* FSMOUNT_CLOEXEC */, UInt32(truncatingIfNeeded: attributes.rawValue))))
   }
 
+  /// The file system that a mount is of, to be changed by `set` and `reconfigure`. (fspick(2))
+  public static func pick(_ mount: CInt) throws(Errno) -> OwnedDescriptor {
+    // FSPICK_CLOEXEC, FSPICK_EMPTY_PATH
+    OwnedDescriptor(try Errno.check(kernel_fspick(mount, "", 1 | 8)))
+  }
+
+  /// (fsconfig(2), FSCONFIG_CMD_RECONFIGURE)
+  public static func reconfigure(_ context: CInt) throws(Errno) {
+    try Errno.check(kernel_fsconfig(context, 7, nil, nil, 0))
+  }
+
   /// What the kernel says in words about the last failure on a context: `e overlay: …`; empty where it says nothing.
   public static func messages(_ context: CInt) -> String {
     var text = ""
@@ -109,12 +120,19 @@ public enum Mounts {
   }
 
   /// Makes the working directory, the root of a mount, this mount namespace's root, and lets the old one go with all
-  /// that is mounted below it. (pivot_root(2), "pivot_root(".", ".")")
+  /// that is mounted below it. (pivot_root(2), "pivot_root(".", ".")") That must be slaves or private: unmounting shared
+  /// mounts would take them from others as well.
   public static func pivotToWorkingDirectory() throws(Errno) {
     try Errno.check(kernel_pivot_root(".", "."))
-    // The old root lies on the new one now; as a slave, its unmounting reaches nobody else.
-    try propagate(".", .slave, recursive: true)
+    // The old root lies on the new one now, and is what umount finds at "."; a call that does not cross mounts at the
+    // end of a path would find the new one.
     try Errno.check(umount2(".", 2 /* MNT_DETACH */))
+    try Errno.check(Glibc.chdir("/"))
+  }
+
+  /// Makes the working directory this process's root. The mount namespace keeps its own. (chroot(2))
+  public static func enterWorkingDirectory() throws(Errno) {
+    try Errno.check(chroot("."))
     try Errno.check(Glibc.chdir("/"))
   }
 

@@ -28,6 +28,11 @@ public enum Namespaces {
   public static func join(_ descriptor: CInt, _ kinds: NamespaceSet) throws(Errno) {
     try Errno.check(kernel_setns(descriptor, CInt(truncatingIfNeeded: kinds.rawValue)))
   }
+
+  /// The kind of the namespace that a descriptor is open at; ENOTTY for any other file. (ioctl_nsfs(2), NS_GET_NSTYPE)
+  public static func kind(of descriptor: CInt) throws(Errno) -> NamespaceSet {
+    NamespaceSet(rawValue: UInt64(UInt32(bitPattern: try Errno.check(kernel_namespace_type(descriptor)))))
+  }
 }
 
 /// Process copies that begin in new namespaces.

@@ -12,6 +12,8 @@ public struct Spawn: Sendable {
   public var environment: [String]?
   /// (number here, number there). 0, 1 and 2 that are not named are inherited.
   public var descriptors: [(CInt, CInt)] = []
+  /// Where the program begins; nil is this process's working directory.
+  public var directory: FilePath?
   /// A session of its own: signals from the terminal do not reach it.
   public var newSession = false
   /// A process group of its own, by which all that it starts can be ended together.
@@ -36,6 +38,7 @@ public struct Spawn: Sendable {
       posix_spawn_file_actions_adddup2(&actions, safe + CInt(index), target)
       posix_spawn_file_actions_addclose(&actions, safe + CInt(index))
     }
+    if let directory { kernel_spawn_chdir(&actions, directory.string) }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }

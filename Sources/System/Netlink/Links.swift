@@ -16,6 +16,15 @@ public final class RouteSocket {
 
   public init() throws(NetlinkError) { socket = try NetlinkSocket(NetlinkSocket.route) }
 
+  func request(_ message: NetlinkMessage, _ operation: String) throws(NetlinkError) {
+    try socket.request(message, operation)
+  }
+
+  /// The bodies of the replies.
+  func dump(_ message: NetlinkMessage, _ operation: String) throws(NetlinkError) -> [[UInt8]] {
+    try socket.dump(message, operation).map(\.body)
+  }
+
   private static let newLink: UInt16 = 16, deleteLink: UInt16 = 17, getLink: UInt16 = 18
   private static let newAddress: UInt16 = 20, getAddress: UInt16 = 22, newRoute: UInt16 = 24
 

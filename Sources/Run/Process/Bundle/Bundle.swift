@@ -41,6 +41,14 @@ struct Bundle {
     seccompText = seccomp.map { text[$0] } ?? []
   }
 
+  /// The same with another configuration, of which its own document says nothing.
+  init(_ bundle: Bundle, config: RuntimeConfig) {
+    path = bundle.path
+    text = bundle.text
+    seccompText = bundle.seccompText
+    self.config = config
+  }
+
   static func absolute(_ path: FilePath) throws -> FilePath {
     if path.isAbsolute { return path.lexicallyNormalized() }
     let here = try attempt("find the working directory") { () throws(Errno) in try Execution.workingDirectoryPath() }

@@ -1,4 +1,5 @@
 import Kernel
+import RuntimeSpec
 
 /// A mount's options, sorted by what they mean. (runtime-spec, config.md, Linux mount options)
 struct MountOptions {
@@ -24,12 +25,21 @@ struct MountOptions {
     for option in options { try add(option) }
   }
 
+  /// The type `bind` says the same as the option.
+  init(_ mount: ContainerMount) throws {
+    try self.init(mount.options ?? [])
+    if mount.type == "bind", bind == nil, !remount { bind = false }
+  }
+
+  /// nil for an unknown name.
+  static func propagation(_ name: String) -> (MountPropagation, recursive: Bool)? { propagations[name] }
+
   private mutating func add(_ option: String) throws {
     if let (attributes, on) = Self.attributes[option] {
       change(&set, &clear, attributes, on)
       return
     }
-    if option.first == "r", option != "ro", let (attributes, on) = Self.attributes[String(option.dropFirst())] {
+    if option.first == "r", let (attributes, on) = Self.attributes[String(option.dropFirst())] {
       change(&recursiveSet, &recursiveClear, attributes, on)
       return
     }
@@ -60,9 +70,9 @@ struct MountOptions {
   ) {
     if !attributes.isDisjoint(with: .timeMask) {
       // One field of three values: the kernel wants it cleared whole.
-      set.subtract(.timeMask)
       clear.formUnion(.timeMask)
-      if on { set.formUnion(attributes) }
+      if on || attributes == .timeMask { set.subtract(.timeMask) }
+      if on { set.formUnion(attributes) } else { set.subtract(attributes) }
       return
     }
     if on {
@@ -78,7 +88,7 @@ struct MountOptions {
     "ro": (.readOnly, true), "rw": (.readOnly, false), "nosuid": (.noSetID, true), "suid": (.noSetID, false),
     "nodev": (.noDevices, true), "dev": (.noDevices, false), "noexec": (.noExecute, true), "exec": (.noExecute, false),
     "nodiratime": (.noDirectoryTime, true), "diratime": (.noDirectoryTime, false), "noatime": (.noAccessTime, true),
-    "atime": (.noAccessTime, false), "relatime": (.timeMask, false), "norelatime": (.timeMask, false),
+    "atime": (.noAccessTime, false), "relatime": (.timeMask, false), "norelatime": ([], false),
     "strictatime": (.strictAccessTime, true), "nostrictatime": (.strictAccessTime, false),
     "nosymfollow": (.noSymlinks, true), "symfollow": (.noSymlinks, false),
   ]
@@ -95,8 +105,7 @@ struct MountOptions {
     return
       (names + [
         "bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap", "defaults", "async", "sync", "dirsync", "mand",
-        "nomand",
-        "lazytime", "silent", "loud", "iversion", "noiversion",
+        "nomand", "lazytime", "nolazytime", "silent", "loud", "iversion", "noiversion",
       ]).sorted()
   }
 }

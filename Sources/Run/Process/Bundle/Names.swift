@@ -1,6 +1,7 @@
 import Glibc
 import Kernel
 import RuntimeSpec
+import SystemPackage
 
 /// Numbers of what the specification calls by name.
 enum Names {
@@ -62,6 +63,19 @@ enum Names {
   }
 
   private static func trim(_ text: Substring) -> Substring { text.filter { $0 != " " && $0 != "\n" }[...] }
+
+  /// Whether a descriptor is open at the calling process's own namespace of a kind.
+  static func isOwn(_ kind: LinuxNamespace.Kind, _ descriptor: CInt) throws(Errno) -> Bool {
+    let name =
+      switch kind {
+      case .network: "net"
+      case .mount: "mnt"
+      default: kind.rawValue
+      }
+    let own = try openat2(workingDirectory, "/proc/self/ns/\(name)", flags: O_RDONLY)
+    let (one, other) = try (status(of: own.number), status(of: descriptor))
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino
+  }
 
   static func namespace(_ kind: LinuxNamespace.Kind) -> NamespaceSet {
     switch kind {

@@ -16,11 +16,23 @@ extension RuntimeConfig: JSONReadable {
       case "hooks": hooks = try ContainerHooks(&json)
       case "annotations": annotations = try json.texts()
       case "linux": linux = try LinuxConfig(&json)
+      case "windows": windows = try OtherPlatform(&json)
+      case "solaris": solaris = try OtherPlatform(&json)
+      case "freebsd": freebsd = try OtherPlatform(&json)
+      case "zos": zos = try OtherPlatform(&json)
+      case "vm": vm = try OtherPlatform(&json)
       default: try json.skip()
       }
     }
     guard let ociVersion else { throw json.missing("ociVersion") }
     self.ociVersion = ociVersion
+  }
+}
+
+extension OtherPlatform: JSONReadable {
+  init(_ json: inout JSONScanner) throws(JSONError) {
+    self.init()
+    try json.members { (_, json) throws(JSONError) in try json.skip() }
   }
 }
 

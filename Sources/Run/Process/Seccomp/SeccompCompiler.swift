@@ -17,7 +17,8 @@ struct SeccompCompiler {
   }
 
   static func compile(_ profile: LinuxSeccomp) throws -> SeccompProgram {
-    let action = try action(profile.defaultAction, profile.defaultErrnoRet)
+    let action = try action(profile.defaultAction, profile.defaultErrnoRet, "linux.seccomp.defaultErrnoRet")
+    try checkListener(profile)
     guard let context = seccomp_init(action) else {
       throw RuntimeError.seccomp(
         "linux.seccomp: libseccomp refuses the default action \(profile.defaultAction.rawValue)")
@@ -30,17 +31,24 @@ struct SeccompCompiler {
     }
     let compiler = SeccompCompiler(context: context, profile: profile, defaultAction: action)
     try compiler.addArchitectures()
-    for rule in profile.syscalls ?? [] { try compiler.add(rule) }
+    for (index, rule) in (profile.syscalls ?? []).enumerated() {
+      try compiler.add(rule, "linux.seccomp.syscalls[\(index)]")
+    }
     let filter = try compiler.export()
     return SeccompProgram(instructions: compiler.unknownCallsStub() + filter, flags: try compiler.flags())
   }
 
   // MARK: Parts of a profile
 
-  private static func action(_ action: SeccompAction, _ errnoRet: UInt32?) throws -> UInt32 {
+  private static func action(_ action: SeccompAction, _ errnoRet: UInt32?, _ property: String) throws -> UInt32 {
     let number = errnoRet ?? UInt32(EPERM)
     guard errnoRet == nil || action == .errno || action == .trace else {
-      throw RuntimeError.configuration(property: "linux.seccomp", problem: "has errnoRet with \(action.rawValue)")
+      throw RuntimeError.configuration(
+        property: property, problem: "is \(number), and \(action.rawValue) has no error number")
+    }
+    // MAX_ERRNO; a tracer gets 16 bits.
+    guard number <= (action == .errno ? 4095 : 0xffff) else {
+      throw RuntimeError.configuration(property: property, problem: "is \(number), which is no error number")
     }
     // seccomp.h, SCMP_ACT_…
     switch action {
@@ -55,29 +63,64 @@ struct SeccompCompiler {
     }
   }
 
+  /// Those of the specification that this libseccomp knows. (config-linux.md, Seccomp)
+  static let architectures = [
+    "AARCH64", "ARM", "LOONGARCH64", "M68K", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL", "MIPSEL64", "MIPSEL64N32",
+    "PARISC", "PARISC64", "PPC", "PPC64", "PPC64LE", "RISCV64", "S390", "S390X", "SH", "SHEB", "X32", "X86", "X86_64",
+  ].map { "SCMP_ARCH_\($0)" }
+    .filter { seccomp_arch_resolve_name($0.dropFirst(10).lowercased()) != 0 }
+
   private func addArchitectures() throws {
-    for name in profile.architectures ?? [] {
-      guard name.hasPrefix("SCMP_ARCH_") else { throw unknown("the architecture \(name)") }
-      let token = seccomp_arch_resolve_name(String(name.dropFirst(10)).lowercased())
-      guard token != 0 else { throw unknown("the architecture \(name)") }
+    for (index, name) in (profile.architectures ?? []).enumerated() {
+      let token = Self.architectures.contains(name) ? seccomp_arch_resolve_name(name.dropFirst(10).lowercased()) : 0
+      guard token != 0 else { throw unknown("architectures[\(index)]", name) }
       let result = seccomp_arch_add(context, token)
-      guard result == 0 || result == -EEXIST else { throw failed("add the architecture \(name)", result) }
+      // EDOM: of the other byte order, which no process of this machine has.
+      guard result == 0 || result == -EEXIST || result == -EDOM else {
+        throw failed("add the architecture \(name)", result)
+      }
     }
   }
 
-  private func unknown(_ what: String) -> RuntimeError {
-    .configuration(property: "linux.seccomp", problem: "has \(what), which libseccomp does not know")
+  private func unknown(_ property: String, _ name: String) -> RuntimeError {
+    .configuration(property: "linux.seccomp.\(property)", problem: "is \"\(name)\", which libseccomp does not know")
+  }
+
+  /// (config-linux.md, Seccomp, listenerPath)
+  private static func checkListener(_ profile: LinuxSeccomp) throws {
+    let hasListener = profile.listenerPath?.isEmpty == false
+    if profile.listenerMetadata?.isEmpty == false, !hasListener {
+      throw RuntimeError.configuration(
+        property: "linux.seccomp.listenerMetadata", problem: "is for nobody without listenerPath")
+    }
+    // The listener is handed over when the filter is there already: nobody could answer what that takes.
+    guard profile.defaultAction != .notify else {
+      throw RuntimeError.unsupported(
+        "linux.seccomp.defaultAction SCMP_ACT_NOTIFY", reason: "no call could be made to hand the listener over")
+    }
+    guard let index = profile.syscalls?.firstIndex(where: { $0.action == .notify }) else { return }
+    guard hasListener else {
+      throw RuntimeError.configuration(property: "linux.seccomp.listenerPath", problem: "is needed for SCMP_ACT_NOTIFY")
+    }
+    let rules = (profile.syscalls ?? []).filter { $0.action == .notify }
+    if rules.contains(where: { $0.names.contains("sendmsg") }) {
+      throw RuntimeError.unsupported(
+        "linux.seccomp.syscalls[\(index)] SCMP_ACT_NOTIFY for sendmsg", reason: "the listener is handed over by it")
+    }
   }
 
   private func failed(_ doing: String, _ result: CInt) -> RuntimeError {
     .seccomp("linux.seccomp: cannot \(doing): \(Errno(rawValue: -result))")
   }
 
-  private func add(_ rule: SeccompRule) throws {
-    let action = try Self.action(rule.action, rule.errnoRet)
+  private func add(_ rule: SeccompRule, _ property: String) throws {
+    guard !rule.names.isEmpty else {
+      throw RuntimeError.configuration(property: "\(property).names", problem: "is empty")
+    }
+    let action = try Self.action(rule.action, rule.errnoRet, "\(property).errnoRet")
     // libseccomp refuses what the default does anyway.
     guard action != defaultAction else { return }
-    let comparisons = try (rule.args ?? []).map { try comparison($0) }
+    let comparisons = try (rule.args ?? []).enumerated().map { try comparison($1, "\(property).args[\($0)]") }
     let indexes = comparisons.map(\.arg)
     for name in rule.names {
       // A call that this library does not know cannot be let through; nor can a kernel with it be harmed by a filter.
@@ -98,9 +141,10 @@ struct SeccompCompiler {
     guard result == 0 || result == -EEXIST || result == -EDOM else { throw failed("add a rule for \(name)", result) }
   }
 
-  private func comparison(_ argument: SeccompArgument) throws -> scmp_arg_cmp {
+  private func comparison(_ argument: SeccompArgument, _ property: String) throws -> scmp_arg_cmp {
     guard argument.index <= 5 else {
-      throw RuntimeError.configuration(property: "linux.seccomp", problem: "has an argument of index \(argument.index)")
+      throw RuntimeError.configuration(
+        property: "\(property).index", problem: "is \(argument.index): a system call has six arguments, from 0 on")
     }
     let operation: scmp_compare =
       switch argument.op {
@@ -115,28 +159,21 @@ struct SeccompCompiler {
     return scmp_arg_cmp(arg: argument.index, op: operation, datum_a: argument.value, datum_b: argument.valueTwo ?? 0)
   }
 
+  /// linux/seccomp.h, SECCOMP_FILTER_FLAG_…; the process has one thread, and nothing to synchronise.
+  static let flags: [String: UInt32] = [
+    "SECCOMP_FILTER_FLAG_TSYNC": 0, "SECCOMP_FILTER_FLAG_LOG": 2, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4,
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": 1 << 5,
+  ]
+
   private func flags() throws -> UInt32 {
-    // linux/seccomp.h, SECCOMP_FILTER_FLAG_…
-    let known: [String: UInt32] = [
-      "SECCOMP_FILTER_FLAG_TSYNC": 0, "SECCOMP_FILTER_FLAG_LOG": 2, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4,
-      "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": 1 << 5,
-    ]
     var flags: UInt32 = 0
-    for name in profile.flags ?? ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] {
-      guard let flag = known[name] else { throw unknown("the flag \(name)") }
+    for (index, name) in (profile.flags ?? ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"]).enumerated() {
+      guard let flag = Self.flags[name] else { throw unknown("flags[\(index)]", name) }
       flags |= flag
     }
-    let notifies = profile.defaultAction == .notify || (profile.syscalls ?? []).contains { $0.action == .notify }
-    if notifies {
-      guard profile.listenerPath?.isEmpty == false else {
-        throw RuntimeError.configuration(
-          property: "linux.seccomp.listenerPath", problem: "is needed for SCMP_ACT_NOTIFY")
-      }
-      flags |= 1 << 3
-    } else {
-      flags &= ~(1 << 5)
-    }
-    return flags
+    // The kernel takes WAIT_KILLABLE_RECV only together with a listener.
+    let notifies = (profile.syscalls ?? []).contains { $0.action == .notify }
+    return notifies ? flags | 1 << 3 : flags & ~(1 << 5)
   }
 
   // MARK: The program

@@ -35,10 +35,12 @@ struct SeccompProgram {
   }
 
   /// The kind of machine and the library: a filter is valid for these.
-  private static var machine: String {
+  private static var machine: String { "arch=\(seccomp_arch_native()) libseccomp=\(library)" }
+
+  /// The version of libseccomp.
+  static var library: String {
     let library = seccomp_version()?.pointee
-    return
-      "arch=\(seccomp_arch_native()) libseccomp=\(library?.major ?? 0).\(library?.minor ?? 0).\(library?.micro ?? 0)"
+    return "\(library?.major ?? 0).\(library?.minor ?? 0).\(library?.micro ?? 0)"
   }
 
   func load() throws(Errno) -> CInt {

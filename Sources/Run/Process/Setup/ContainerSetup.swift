@@ -29,32 +29,41 @@ struct ContainerSetup {
 
   private func furnishAndExecute() throws -> RuntimeError {
     Signals.reset()
+    if bundle.config.hooks?.createContainer?.isEmpty == false {
+      // Before the rights of the user outside are gone.
+      try attempt("enter the bundle \(bundle.path)") { () throws(Errno) in
+        try Errno.check(chdir(bundle.path.string))
+      }
+    }
     try enterNamespaces()
-    do throws(Errno) { try Mounts.propagate("/", .slave, recursive: true) } catch {
-      // Where AppArmor restricts user namespaces, they can be made and give no rights.
-      throw RuntimeError.refusedNamespace("make the mounts of the host ours alone", error, .mount)
+    // A mount namespace that is joined belongs to others as well.
+    if bundle.makes(.mount) {
+      do throws(Errno) { try Mounts.propagate("/", .slave, recursive: true) } catch {
+        // Where AppArmor restricts user namespaces, they can be made and give no rights.
+        throw RuntimeError.refusedNamespace("make the mounts of the host ours alone", error, .mount)
+      }
     }
     let tree = RootTree(root: try attachRoot())
     var mounts = MountSetup(bundle, tree, preparation.trees, request.cgroups, own: request.cgroup)
     try mounts.run()
     let bindsDevices = try mounts.bindsDevices()
     if !bindsDevices { try DeviceSetup(bundle: bundle, tree: tree).run() }
-    // A runtime that was killed before it could record this process takes it along.
+    // A runtime that was killed before it could record this process takes it along. Its network interfaces are there.
     if !bundle.hasUserNamespace { try channel.waitToProceed() }
     if bundle.config.hooks?.prestart?.isEmpty == false || bundle.config.hooks?.createRuntime?.isEmpty == false {
       try channel.send(.hooks)
       try channel.waitToProceed()
     }
     try Hooks.run(
-      bundle.config.hooks?.createContainer, "createContainer", state: request.state(.creating, pid: getpid()))
+      bundle.config.hooks?.createContainer, "createContainer", .namespaces, state: request.state(.creating, pid: getpid()))
     let console = try openConsole(mounts, tree, replacing: !bindsDevices)
-    try writeKernelSettings()
+    try KernelSetting.write(linux.sysctl ?? [:])
     try makeWorkingDirectory(tree)
     let restrictions = PathRestrictions(tree: tree)
     try restrictions.makeReadOnly(linux.readonlyPaths ?? [])
     try restrictions.mask(linux.maskedPaths ?? [])
     try mounts.close()
-    try enterRoot(tree)
+    try RootEntry(bundle: bundle, root: tree.root, noPivot: request.noPivot).run()
     try setNames()
     // What these own is closed by number in becomeProcess: none of them may go, and close it again, after that.
     return try withExtendedLifetime((request, preparation, tree, mounts, console)) { try becomeProcess(console) }
@@ -108,28 +117,16 @@ struct ContainerSetup {
         })
     }
     let mount = try preparation.root ?? OpenFile(Preparation.openRoot(bundle))
-    try attempt("attach the root file system", .rootfs) { () throws(Errno) in
-      let top = try openat2(workingDirectory, "/", flags: pathOnly | O_DIRECTORY)
+    // Over "/" others in a joined mount namespace would meet it.
+    let place = bundle.makes(.mount) ? "/" : bundle.rootPath.string
+    try attempt("attach the root file system to \(place)", .rootfs) { () throws(Errno) in
+      let top = try openat2(workingDirectory, place, flags: pathOnly | O_DIRECTORY)
       try Mounts.attach(mount.number, to: top.number)
-      try Mounts.change(mount.number, propagation: .private, recursive: true)
+      // (runtime-spec, config-linux.md, Rootfs Mount Propagation: a slave hears of the host's mounts)
+      let follows = ["slave", "rslave"].contains(linux.rootfsPropagation)
+      try Mounts.change(mount.number, propagation: follows ? .slave : .private, recursive: true)
     }
     return mount
-  }
-
-  private func enterRoot(_ tree: RootTree) throws {
-    try attempt("pivot to the container's root", .rootfs) { () throws(Errno) in
-      try Errno.check(fchdir(tree.root.number))
-      try Mounts.pivotToWorkingDirectory()
-      if bundle.config.root?.readonly == true { try Mounts.change(tree.root.number, set: .readOnly) }
-    }
-    guard let name = linux.rootfsPropagation, !name.isEmpty else { return }
-    // Volumes have been given theirs already: only the root's own is left to set, also for the recursive kinds.
-    guard let (propagation, _) = try MountOptions([name]).propagation else {
-      throw RuntimeError.configuration(property: "linux.rootfsPropagation", problem: "is \"\(name)\"")
-    }
-    try attempt("set the propagation of the root", .rootfs) { () throws(Errno) in
-      try Mounts.change(tree.root.number, propagation: propagation)
-    }
   }
 
   private func makeWorkingDirectory(_ tree: RootTree) throws {
@@ -153,21 +150,6 @@ struct ContainerSetup {
     if let name = bundle.config.domainname, !name.isEmpty {
       try attempt("set the domain name \(name)") { () throws(Errno) in
         try Errno.check(setdomainname(name, name.utf8.count))
-      }
-    }
-  }
-
-  /// Through a proc file system of our own that is attached nowhere: whatever lies on the container's /proc cannot turn
-  /// a write to another file. (CVE-2025-52881)
-  private func writeKernelSettings() throws {
-    let sysctls = linux.sysctl ?? [:]
-    guard !sysctls.isEmpty else { return }
-    let proc = try ProcFS.own(onlyProcesses: false)
-    for (key, value) in sysctls.sorted(by: { $0.key < $1.key }) {
-      let path = "sys/" + (key.contains("/") ? key : String(key.map { $0 == "." ? "/" : $0 }))
-      try attempt("set the sysctl \(key) to \"\(value)\"") { () throws(Errno) in
-        let file = try proc.open(path, flags: O_WRONLY)
-        try writeAll(file.number, Array(value.utf8))
       }
     }
   }
@@ -205,8 +187,7 @@ struct ContainerSetup {
       throw RuntimeError.configuration(property: "process", problem: "is missing")
     }
     try IdentityChange.setStreams(request.streams, console, process.user)
-    try setPersonality()
-    try setMemoryPolicy()
+    try ProcessScheduling.set(linux)
     try SecurityLabels.set(process)
     var setup = ProcessSetup(
       process: process, seccomp: preparation.seccomp, ownProgram: preparation.ownProgram, usesInit: bundle.usesInit,
@@ -215,7 +196,8 @@ struct ContainerSetup {
     // Hooks of the container's side run as its root, before the rights go.
     if request.startSocket == nil {
       try Hooks.run(
-        bundle.config.hooks?.startContainer, "startContainer", state: request.state(.created, pid: getpid()))
+        bundle.config.hooks?.startContainer, "startContainer", .container,
+        state: request.state(.created, pid: getpid()))
       let program = try setup.run(channel)
       return try setup.execute(program, channel)
     }
@@ -236,7 +218,7 @@ struct ContainerSetup {
     let starter = try StartSocket.wait(listener)
     do {
       if !hooks.isEmpty {
-        try Hooks.run(hooks, "startContainer", state: request.state(.created, pid: getpid()))
+        try Hooks.run(hooks, "startContainer", .container, state: request.state(.created, pid: getpid()))
         program = try setup.run(starter)
       }
       return try fail(try setup.execute(program ?? "", starter), starter)
@@ -246,45 +228,4 @@ struct ContainerSetup {
   }
 
   private func fail(_ error: any Error, _ starter: SetupChannel) throws -> RuntimeError { Self.report(error, starter) }
-
-  private func setPersonality() throws {
-    guard let personality = linux.personality else { return }
-    guard (personality.flags ?? []).isEmpty else {
-      throw RuntimeError.unsupported("linux.personality.flags", reason: "the specification defines none")
-    }
-    let value: UInt
-    switch personality.domain {
-    case "LINUX": value = 0
-    case "LINUX32": value = 8
-    default:
-      throw RuntimeError.configuration(property: "linux.personality.domain", problem: "is \"\(personality.domain)\"")
-    }
-    try attempt("set the personality \(personality.domain)") { () throws(Errno) in try Scheduling.setPersonality(value)
-    }
-  }
-
-  private func setMemoryPolicy() throws {
-    guard let policy = linux.memoryPolicy else { return }
-    let modes = [
-      "MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY",
-      "MPOL_WEIGHTED_INTERLEAVE",
-    ]
-    let flags = ["MPOL_F_STATIC_NODES": 1 << 15, "MPOL_F_RELATIVE_NODES": 1 << 14, "MPOL_F_NUMA_BALANCING": 1 << 13]
-    guard var mode = modes.firstIndex(of: policy.mode),
-      let nodes = Names.list(policy.nodes.flatMap { $0.isEmpty ? nil : $0 } ?? "0")
-    else {
-      throw RuntimeError.configuration(
-        property: "linux.memoryPolicy", problem: "has the mode \(policy.mode), nodes \(policy.nodes ?? "")")
-    }
-    for name in policy.flags ?? [] {
-      guard let flag = flags[name] else {
-        throw RuntimeError.configuration(property: "linux.memoryPolicy.flags", problem: "has the unknown \(name)")
-      }
-      mode |= flag
-    }
-    let used = policy.nodes?.isEmpty == false ? nodes : []
-    try attempt("set the memory policy \(policy.mode)") { () throws(Errno) in
-      try Scheduling.setMemoryPolicy(mode: CInt(mode), nodes: used)
-    }
-  }
 }

@@ -35,54 +35,59 @@ struct DeviceSetup {
       try make(device, in: directory.number, String(device.path.dropFirst(5)))
     }
     for device in own {
-      guard device.path.hasPrefix("/"), device.path != "/", !device.path.split(separator: "/").contains("..") else {
-        throw RuntimeError.configuration(property: "linux.devices", problem: "has the path \"\(device.path)\"")
-      }
       // The terminal's place; its node is the container's own devpts's.
       if FilePath(device.path).lexicallyNormalized().string == "/dev/ptmx" { continue }
       let path = FilePath(device.path)
       let parent = try attempt("make the directory of \(device.path)", .mount) { () throws(Errno) in
         try tree.openMaking(path.removingLastComponent().string, .directory)
       }
-      try make(device, in: parent.number, path.lastComponent?.string ?? "")
+      try make(device, in: parent.number, path.lastComponent?.string ?? "", mayReplace: false)
     }
     for (name, target) in Self.links { try link(directory.number, name, target) }
+    if access("/proc/kcore", F_OK) == 0 { try link(directory.number, "core", "/proc/kcore") }
     try link(directory.number, "ptmx", "pts/ptmx", replacing: true)
   }
 
-  private func make(_ device: LinuxDevice, in directory: CInt, _ name: String) throws {
-    let type: mode_t
-    switch device.type {
-    case "c", "u": type = S_IFCHR
-    case "b": type = S_IFBLK
-    case "p": type = S_IFIFO
-    default:
-      throw RuntimeError.configuration(
-        property: "linux.devices", problem: "has the type \"\(device.type)\" for \(device.path)")
-    }
-    guard type == S_IFIFO || (device.major != nil && device.minor != nil) else {
-      throw RuntimeError.configuration(
-        property: "linux.devices", problem: "has \(device.path) without major and minor number")
-    }
+  /// - Parameter mayReplace: what an image has in its place goes. For a device of the configuration that is an error.
+  ///   (runtime-spec, config-linux.md, Devices)
+  private func make(_ device: LinuxDevice, in directory: CInt, _ name: String, mayReplace: Bool = true) throws {
+    let type =
+      switch device.type {
+      case "b": S_IFBLK
+      case "p": S_IFIFO
+      default: S_IFCHR
+      }
     let mode = device.fileMode ?? 0o666
     let number = deviceNumber(
       major: UInt32(truncatingIfNeeded: device.major ?? 0), minor: UInt32(truncatingIfNeeded: device.minor ?? 0))
     do throws(Errno) {
-      try node(directory, name, type | mode_t(mode & 0o7777), number)
+      try node(directory, name, type | mode_t(mode & 0o7777), number, mayReplace)
       if device.uid ?? 0 != 0 || device.gid ?? 0 != 0 {
         try Errno.check(fchownat(directory, name, device.uid ?? 0, device.gid ?? 0, AT_SYMLINK_NOFOLLOW))
       }
     } catch {
-      guard error == .notPermitted else {
+      guard error == .notPermitted, type != S_IFIFO else {
+        if error == .fileExists {
+          throw RuntimeError.start(
+            StartFailure(
+              kind: .mount, message: "\(device.path) exists in the root, and is not the device of linux.devices"))
+        }
         throw RuntimeError.call(doing: "make the device \(device.path)", error, .mount)
       }
       try bind(device, directory, name, number)
     }
   }
 
-  private func node(_ directory: CInt, _ name: String, _ mode: mode_t, _ number: UInt) throws(Errno) {
+  private func node(
+    _ directory: CInt, _ name: String, _ mode: mode_t, _ number: UInt, _ mayReplace: Bool
+  ) throws(Errno) {
     if mknodat(directory, name, mode, dev_t(number)) == 0 { return }
     guard Errno.current == .fileExists else { throw Errno.current }
+    if !mayReplace {
+      var status = stat()
+      try Errno.check(fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW))
+      guard status.st_mode & S_IFMT == mode & S_IFMT, status.st_rdev == number else { throw .fileExists }
+    }
     // An image's own file in the place of a device, or a device with an owner and a mode of its own.
     try Errno.check(unlinkat(directory, name, 0))
     try Errno.check(mknodat(directory, name, mode, dev_t(number)))

@@ -40,6 +40,20 @@ struct ExecLaunch {
     let target = try request.container.process()
     let ownProgram = try OwnProgram.open()
     let seccomp = try SeccompProgram.make(request.bundle, request.process, cache: request.seccompCache)
+    // Not the root of the mount namespace, where that is not the container's alone. (RootEntry)
+    var root: OpenFile?
+    if request.bundle.namespace(.mount) != nil, !request.bundle.makes(.mount) {
+      root = OpenFile(
+        try attempt("open the root of container \(request.container.id)") { () throws(Errno) in
+          try openat2(workingDirectory, "/proc/\(request.container.saved.pid)/root", flags: pathOnly | O_DIRECTORY)
+        })
+      // It was still the container's process when its root was opened.
+      guard request.container.isAlive else {
+        throw RuntimeError.wrongStatus(id: request.container.id, status: .stopped, doing: "exec in")
+      }
+    }
+    // The runtime's own processors until the process is in the container's cgroup, which the clone puts it into.
+    try ExecSetup.setProcessors(request.process.execCPUAffinity?.initial)
     let (ours, theirs) = try SetupChannel.pair()
     let place = ExecCgroup(container: request.container, path: request.cgroupPath, log: log)
     let copy = try place.clone()
@@ -50,8 +64,9 @@ struct ExecLaunch {
       if copy.attaches {
         do { try theirs.waitToProceed() } catch { ContainerSetup.report(error, theirs) }
       }
-      ExecSetup(request: request, target: OpenFile(target), ownProgram: ownProgram, seccomp: seccomp, channel: theirs)
-        .run()
+      ExecSetup(
+        request: request, target: OpenFile(target), root: root, ownProgram: ownProgram, seccomp: seccomp, channel: theirs
+      ).run()
     case .parent(let step):
       theirs.file.close()
       if copy.attaches {
@@ -81,6 +96,7 @@ struct ExecLaunch {
         switch message {
         case .process(let number):
           pid = number
+          if let control = request.container.saved.resourceControl { try ResourceControl().add(number, to: control) }
         case .terminal: terminal = files.first
         case .warning(let text): log.warning(text)
         case .failed(let failure): throw RuntimeError.start(failure)
@@ -108,6 +124,8 @@ struct ExecLaunch {
 private struct ExecSetup {
   let request: ExecRequest
   let target: OpenFile
+  /// To be entered by chroot; nil: that of the mount namespace.
+  let root: OpenFile?
   let ownProgram: OpenFile
   let seccomp: SeccompProgram?
   let channel: SetupChannel
@@ -115,7 +133,9 @@ private struct ExecSetup {
   func run() -> Never {
     do {
       Signals.reset()
-      try setProcessors(request.process.execCPUAffinity?.initial)
+      if let score = request.process.oomScoreAdj {
+        try OutOfMemoryScore.set(score, of: nil) { try channel.send(.warning($0)) }
+      }
       try enter()
       // Its place in the PID namespace is given by the fork; its parent is the runtime, which waits for it.
       let outcome = try attempt("make the process") { () throws(Errno) in try Cloning.clone(sibling: true) }
@@ -132,9 +152,18 @@ private struct ExecSetup {
   }
 
   /// (runtime-spec, config.md, process.execCPUAffinity)
-  private func setProcessors(_ list: String?) throws {
+  static func setProcessors(_ list: String?) throws {
     guard let list, !list.isEmpty, let processors = Names.list(list) else { return }
     try attempt("run on the CPUs \(list)", .resources) { () throws(Errno) in try Scheduling.setAffinity(processors) }
+  }
+
+  private func setFinalProcessors() throws {
+    guard let affinity = request.process.execCPUAffinity else { return }
+    if affinity.final?.isEmpty == false {
+      try Self.setProcessors(affinity.final)
+    } else if affinity.initial?.isEmpty == false {
+      try attempt("run on the container's CPUs", .resources) { () throws(Errno) in try Scheduling.setAffinityToAll() }
+    }
   }
 
   private func enter() throws {
@@ -149,6 +178,12 @@ private struct ExecSetup {
       }
       try attempt("join the namespaces of container \(request.container.id)") { () throws(Errno) in
         try Namespaces.join(target.number, kinds.subtracting(.user))
+      }
+    }
+    if let root {
+      try attempt("enter the container's root", .rootfs) { () throws(Errno) in
+        try Errno.check(fchdir(root.number))
+        try Mounts.enterWorkingDirectory()
       }
     }
     if request.bundle.hasUserNamespace {
@@ -184,7 +219,8 @@ private struct ExecSetup {
     }
     try IdentityChange.setStreams(request.streams, console, request.process.user)
     try SecurityLabels.set(request.process)
-    try setProcessors(request.process.execCPUAffinity?.final)
+    try setFinalProcessors()
+    try ProcessScheduling.set(request.bundle.config.linux ?? LinuxConfig())
     var setup = ProcessSetup(
       process: request.process, seccomp: seccomp, ownProgram: ownProgram, usesInit: false, preserved: request.preserved,
       diesWithParent: request.diesWithParent)

@@ -131,9 +131,6 @@ struct Launch {
     try attempt("make a time namespace") { () throws(Errno) in try Namespaces.unshare(.time) }
     var text = ""
     for (clock, offset) in (request.bundle.config.linux?.timeOffsets ?? [:]).sorted(by: { $0.key < $1.key }) {
-      guard clock == "monotonic" || clock == "boottime" else {
-        throw RuntimeError.configuration(property: "linux.timeOffsets", problem: "has the unknown clock \(clock)")
-      }
       text += "\(clock) \(offset.secs ?? 0) \(offset.nanosecs ?? 0)\n"
     }
     guard !text.isEmpty else { return }
@@ -186,7 +183,7 @@ private struct LaunchWatch {
   private func begin(_ pid: pid_t, isMapped: Bool, _ started: (pid_t) throws -> Void) throws {
     try started(pid)
     if !isMapped { try mapUserNamespace(pid) }
-    try giveUserNamespace(pid)
+    try furnishNamespaces(pid)
     // One that has failed meanwhile has said why: that is heard next.
     try? channel.send(.proceed)
   }
@@ -196,10 +193,13 @@ private struct LaunchWatch {
     try IDMapping.write(users: linux.uidMappings ?? [], groups: linux.gidMappings ?? [], of: pid)
   }
 
-  private func giveUserNamespace(_ pid: pid_t) throws {
+  /// What only the runtime may do.
+  private func furnishNamespaces(_ pid: pid_t) throws {
     let bundle = launch.request.bundle
-    guard bundle.hasUserNamespace else { return }
-    if let score = bundle.config.process?.oomScoreAdj {
+    if let devices = bundle.config.linux?.netDevices, !devices.isEmpty {
+      try NetworkDevices(devices).move(to: launch.preparation.joined.first { $0.0 == .network }?.1, of: pid)
+    }
+    if bundle.hasUserNamespace, let score = bundle.config.process?.oomScoreAdj {
       try OutOfMemoryScore.set(score, of: pid) { launch.log.warning($0) }
     }
   }

@@ -26,6 +26,8 @@ struct LaunchRequest {
   var diesWithParent = false
   var preserved: CInt = 0
   var newKeyring = true
+  /// The root is entered by chroot(2): pivot_root(2) cannot leave the first root of a machine, an initramfs.
+  var noPivot = false
   var cgroup: Cgroup?
   /// Makes the cgroup around a process that waits for it, as systemd does: in place of `cgroup`.
   var cgroupAround: ((pid_t) throws -> Cgroup)?

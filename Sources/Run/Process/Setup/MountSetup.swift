@@ -53,7 +53,10 @@ struct MountSetup {
   }
 
   private mutating func add(_ mount: ContainerMount, _ index: Int) throws {
-    var options = try MountOptions(mount.options ?? [])
+    var mount = mount
+    // (runtime-spec, config.md, Mounts: a relative destination begins at /)
+    if !mount.destination.hasPrefix("/") { mount.destination = "/" + mount.destination }
+    var options = try MountOptions(mount)
     let isDevices = FilePath(mount.destination).lexicallyNormalized().string == "/dev"
     if options.remount {
       try remount(mount, options)
@@ -72,6 +75,15 @@ struct MountSetup {
     // Devices are made in it first.
     let closing = isDevices && options.set.contains(.readOnly)
     if closing { options.set.subtract(.readOnly) }
+    if DirectMount.isNeeded(options) {
+      let made = try DirectMount(tree: tree, mount: mount, options: options).make(label: label(mount.type ?? "")) {
+        try checkProc($0, mount.destination, $1)
+      }
+      if options.copyUp, mount.type == "tmpfs" { try copyUp(mount.destination, made.number) }
+      try propagate(made, options, mount.destination)
+      if closing { closedLater.append(made) }
+      return
+    }
     let made = OpenFile(try make(mount, options))
     if mount.type == "devpts" { terminals = made }
     if options.copyUp, mount.type == "tmpfs" { try copyUp(mount.destination, made.number) }
@@ -108,9 +120,7 @@ struct MountSetup {
         step = "\(key)=\(value)"
         try Mounts.set(context.number, key, value)
       }
-      if let label = bundle.config.linux?.mountLabel, !label.isEmpty,
-        ["tmpfs", "devpts", "mqueue", "overlay"].contains(type)
-      {
+      if let label = label(type) {
         step = "context=\(label)"
         try Mounts.set(context.number, "context", label)
       }
@@ -125,6 +135,13 @@ struct MountSetup {
         doing: "mount \(type) on \(mount.destination)\(option)\(messages.isEmpty ? "" : " (\(messages))")", error,
         .mount)
     }
+  }
+
+  private func label(_ type: String) -> String? {
+    guard let label = bundle.config.linux?.mountLabel, !label.isEmpty,
+      ["tmpfs", "devpts", "mqueue", "overlay"].contains(type)
+    else { return nil }
+    return label
   }
 
   /// The container's own part of the tree with a cgroup namespace of its own, else the host's.
@@ -202,9 +219,20 @@ struct MountSetup {
 
   /// After attaching: a mount that is to be shared shares with the host's until then, never with ours.
   private func propagate(_ mount: OpenFile, _ options: MountOptions, _ path: String) throws {
-    let (propagation, recursive) = options.propagation ?? (.private, true)
+    guard let (propagation, recursive) = options.propagation ?? standardPropagation else { return }
     try attempt("set the propagation of the mount \(path)", .mount) { () throws(Errno) in
       try Mounts.change(mount.number, propagation: propagation, recursive: recursive)
+    }
+  }
+
+  /// A volume follows the root, as in other runtimes, and is on its own where nothing is said. nil leaves it as it is
+  /// on the host.
+  private var standardPropagation: (MountPropagation, recursive: Bool)? {
+    switch bundle.config.linux?.rootfsPropagation {
+    case "shared": nil
+    case "rshared": (.shared, true)
+    case "slave", "rslave": (.slave, true)
+    default: (.private, true)
     }
   }
 
@@ -252,8 +280,18 @@ struct MountSetup {
   ]
 
   private func remount(_ mount: ContainerMount, _ options: MountOptions) throws {
+    let place = try attempt("open the mount \(mount.destination)", .mount) { () throws(Errno) in
+      try tree.open(mount.destination)
+    }
+    if options.bind == nil, !options.flags.isEmpty || !options.data.isEmpty {
+      try attempt("change the file system on \(mount.destination)", .mount) { () throws(Errno) in
+        let context = try Mounts.pick(place.number)
+        for flag in options.flags where flag != "silent" { try Mounts.set(context.number, flag: flag) }
+        for (key, value) in options.data { try Mounts.set(context.number, key, value) }
+        try Mounts.reconfigure(context.number)
+      }
+    }
     try attempt("change the mount \(mount.destination)", .mount) { () throws(Errno) in
-      let place = try tree.open(mount.destination)
       try Mounts.change(place.number, set: options.set, clear: options.clear)
       if !options.recursiveSet.isEmpty || !options.recursiveClear.isEmpty {
         try Mounts.change(place.number, set: options.recursiveSet, clear: options.recursiveClear, recursive: true)

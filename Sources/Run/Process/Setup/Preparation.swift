@@ -23,18 +23,45 @@ struct Preparation {
     ownProgram = try OwnProgram.open()
     for namespace in bundle.config.linux?.namespaces ?? [] {
       guard let path = namespace.path, !path.isEmpty else { continue }
-      let file = try attempt("open the \(namespace.type.rawValue) namespace \(path)") { () throws(Errno) in
-        try openat2(workingDirectory, path, flags: O_RDONLY)
-      }
-      joined.append((namespace.type, OpenFile(file)))
+      joined.append((namespace.type, try Self.openNamespace(namespace.type, path)))
     }
-    // The user namespace first: it owns what makes the others joinable.
-    joined.sort { $0.0 == .user && $1.0 != .user }
+    // The user namespace first: it owns what makes the others joinable. The mount namespace last: it changes what paths
+    // mean.
+    joined.sort { $0.0 != $1.0 && ($0.0 == .user || $1.0 == .mount) }
+    try checkSettings(bundle.config.linux?.sysctl ?? [:])
+    var mappings = MountMappings(bundle, joined: joined.first { $0.0 == .user }?.1)
     // The user namespace that this process is in cannot be joined once more. (setns(2))
     if let (kind, file) = joined.first, kind == .user, UserNamespaces.isOwn(file.number) { joined.removeFirst() }
     try prepareRoot(bundle)
-    if geteuid() == 0 { try openTrees(bundle) }
+    if geteuid() == 0 { try openTrees(bundle, &mappings) }
     if let process { seccomp = try SeccompProgram.make(bundle, process, cache: seccompCache) }
+  }
+
+  /// (runtime-spec, config-linux.md, Namespaces)
+  private static func openNamespace(_ kind: LinuxNamespace.Kind, _ path: String) throws -> OpenFile {
+    let file = try attempt("open the \(kind.rawValue) namespace \(path)") { () throws(Errno) in
+      // Not blocking: the path could be a pipe's.
+      try openat2(workingDirectory, path, flags: O_RDONLY | O_NONBLOCK)
+    }
+    guard (try? Namespaces.kind(of: file.number)) == Names.namespace(kind) else {
+      throw RuntimeError.configuration(
+        property: "linux.namespaces", problem: "has \(path), which is no \(kind.rawValue) namespace")
+    }
+    return OpenFile(file)
+  }
+
+  /// Settings of a namespace that is joined, and is the host's after all, would be the host's.
+  private func checkSettings(_ settings: [String: String]) throws {
+    guard !settings.isEmpty else { return }
+    for (kind, file) in joined {
+      guard let key = settings.keys.first(where: { KernelSetting($0).namespace == kind }) else { continue }
+      if try attempt("look at the \(kind.rawValue) namespace", .other, { () throws(Errno) in
+        try Names.isOwn(kind, file.number)
+      }) {
+        throw RuntimeError.configuration(
+          property: "linux.sysctl", problem: "has \(key), and the \(kind.rawValue) namespace to join is the host's")
+      }
+    }
   }
 
   private mutating func prepareRoot(_ bundle: Bundle) throws {
@@ -72,9 +99,9 @@ struct Preparation {
     }
   }
 
-  private mutating func openTrees(_ bundle: Bundle) throws {
+  private mutating func openTrees(_ bundle: Bundle, _ mappings: inout MountMappings) throws {
     for (index, mount) in (bundle.config.mounts ?? []).enumerated() {
-      let options = try MountOptions(mount.options ?? [])
+      let options = try MountOptions(mount)
       guard let recursive = options.bind, !options.remount else { continue }
       let tree: OwnedDescriptor
       do { tree = try Preparation.openTree(mount, recursive: recursive, bundle) } catch RuntimeError.call(
@@ -83,7 +110,8 @@ struct Preparation {
         // As for the root.
         continue
       }
-      trees[index] = OpenFile(try Preparation.mapOwners(tree, mount, options, bundle))
+      try mappings.apply(to: tree.number, mount, options)
+      trees[index] = OpenFile(tree)
     }
   }
 
@@ -101,32 +129,6 @@ struct Preparation {
         ? " (in a user namespace a directory is bound together with what is mounted in it: use rbind)" : ""
       throw RuntimeError.call(doing: "bind \(path) for \(mount.destination)\(reason)", error, .mount)
     }
-  }
-
-  /// The mount's own mappings, or with idmap the container's.
-  static func mapOwners(
-    _ tree: consuming OwnedDescriptor, _ mount: ContainerMount, _ options: MountOptions, _ bundle: Bundle
-  ) throws -> OwnedDescriptor {
-    if let recursive = options.idMapped ?? (mount.uidMappings == nil ? nil : false) {
-      guard
-        let users = mount.uidMappings ?? bundle.config.linux?.uidMappings,
-        let groups = mount.gidMappings ?? bundle.config.linux?.gidMappings
-      else {
-        throw RuntimeError.configuration(
-          property: "mounts", problem: "has the idmapped \(mount.destination) and no mappings")
-      }
-      let namespace = try IDMapping.namespace(users: users, groups: groups)
-      let number = tree.number
-      do throws(Errno) {
-        try Mounts.change(number, set: .idMapped, recursive: recursive, userNamespace: namespace.number)
-      } catch {
-        let reason =
-          error == .notPermitted && !UserNamespaces.isInitial
-          ? " (only the owner of the user namespace in which the file system was mounted may do that)" : ""
-        throw RuntimeError.call(doing: "map owners of the mount \(mount.destination)\(reason)", error, .mount)
-      }
-    }
-    return tree
   }
 }
 

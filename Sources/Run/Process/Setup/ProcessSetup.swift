@@ -47,7 +47,7 @@ struct ProcessSetup {
   /// - Returns: the program's file.
   mutating func run(_ channel: SetupChannel) throws -> String {
     try setLimits()
-    try setScheduling()
+    try ProcessScheduling.set(process)
     if process.noNewPrivileges == true {
       try attempt("set no_new_privs") { () throws(Errno) in try Privileges.renounceNewPrivileges() }
     }
@@ -109,9 +109,7 @@ struct ProcessSetup {
     if process.terminal == true, !environment.contains(where: { $0.hasPrefix("TERM=") }) {
       environment.append("TERM=xterm")
     }
-    if InheritedDescriptors.listening > 0 {
-      environment += ["LISTEN_FDS=\(InheritedDescriptors.listening)", "LISTEN_PID=1"]
-    }
+    environment += InheritedDescriptors.listeningEnvironment()
   }
 
   private func setLimits() throws {
@@ -126,47 +124,6 @@ struct ProcessSetup {
         error == .notPermitted && limit.hard > UInt64(now.rlim_max)
         ? " (raising the hard limit above \(now.rlim_max) takes CAP_SYS_RESOURCE on the host)" : ""
       throw RuntimeError.call(doing: "set \(limit.type) to \(limit.soft):\(limit.hard)\(reason)", error, .resources)
-    }
-  }
-
-  private func setScheduling() throws {
-    if let priority = process.ioPriority {
-      let kind =
-        switch priority.class {
-        case .realTime: 1
-        case .bestEffort: 2
-        case .idle: 3
-        }
-      try attempt("set the I/O priority") { () throws(Errno) in
-        try Scheduling.setIOPriority(kind: kind, level: priority.priority)
-      }
-    }
-    guard let scheduler = process.scheduler else { return }
-    let policy: UInt32 =
-      switch scheduler.policy {
-      case .other: 0
-      case .fifo: 1
-      case .roundRobin: 2
-      case .batch: 3
-      case .iso: 4
-      case .idle: 5
-      case .deadline: 6
-      }
-    let known = [
-      "SCHED_FLAG_RESET_ON_FORK": 1, "SCHED_FLAG_RECLAIM": 2, "SCHED_FLAG_DL_OVERRUN": 4, "SCHED_FLAG_KEEP_POLICY": 8,
-      "SCHED_FLAG_KEEP_PARAMS": 16, "SCHED_FLAG_UTIL_CLAMP_MIN": 32, "SCHED_FLAG_UTIL_CLAMP_MAX": 64,
-    ]
-    var flags: UInt64 = 0
-    for name in scheduler.flags ?? [] {
-      guard let flag = known[name] else {
-        throw RuntimeError.configuration(property: "process.scheduler.flags", problem: "has the unknown \(name)")
-      }
-      flags |= UInt64(flag)
-    }
-    try attempt("set the scheduler \(scheduler.policy.rawValue)") { () throws(Errno) in
-      try Scheduling.set(
-        policy: policy, flags: flags, nice: scheduler.nice ?? 0, priority: UInt32(bitPattern: scheduler.priority ?? 0),
-        runtime: scheduler.runtime ?? 0, deadline: scheduler.deadline ?? 0, period: scheduler.period ?? 0)
     }
   }
 
@@ -251,6 +208,7 @@ struct CapabilityPlan {
   init(_ capabilities: LinuxCapabilities?, available: CapabilitySet, warn: (String) throws -> Void) throws {
     var unknown: Set<String> = []
     var missing: Set<String> = []
+    var baseless: Set<String> = []
     func set(_ names: [String]?) -> CapabilitySet {
       var set: CapabilitySet = []
       for name in names ?? [] {
@@ -264,14 +222,22 @@ struct CapabilityPlan {
     }
     bounding = set(capabilities?.bounding)
     permitted = set(capabilities?.permitted)
-    effective = set(capabilities?.effective).intersection(permitted)
+    let wanted = (effective: set(capabilities?.effective), ambient: set(capabilities?.ambient))
+    effective = wanted.effective.intersection(permitted)
     inheritable = set(capabilities?.inheritable)
-    ambient = set(capabilities?.ambient).intersection(permitted).intersection(inheritable)
+    ambient = wanted.ambient.intersection(permitted).intersection(inheritable)
+    baseless.formUnion(Names.capabilities(wanted.effective.subtracting(effective)))
+    baseless.formUnion(Names.capabilities(wanted.ambient.subtracting(ambient)))
     if !unknown.isEmpty {
       try warn("capabilities that this runtime does not know are left out: \(unknown.sorted().joined(separator: " "))")
     }
     if !missing.isEmpty {
       try warn("capabilities that the caller does not have are left out: \(missing.sorted().joined(separator: " "))")
+    }
+    if !baseless.isEmpty {
+      try warn(
+        "effective ones that are not permitted, and ambient ones that are not permitted and inheritable, are left out: "
+          + baseless.sorted().joined(separator: " "))
     }
   }
 }

@@ -24,8 +24,12 @@ enum StartSocket {
 
   /// Starts it; returns when the program runs. false: nobody waits any more.
   ///
-  /// - Parameter silence: what to do about a container that does not answer for a while, every time.
-  static func start(in directory: CInt, silence: () throws -> Void) throws -> Bool {
+  /// - Parameters:
+  ///   - silence: what to do about a container that does not answer for a while, every time.
+  ///   - hear: gets what the process says on its way, with the descriptors that came along.
+  static func start(
+    in directory: CInt, silence: () throws -> Void, hear: (SetupMessage, [OpenFile]) throws -> Void
+  ) throws -> Bool {
     let client: OwnedDescriptor
     do throws(Errno) { client = try LocalSockets.connect(in: directory, name) } catch {
       if error == .connectionRefused || error == .noSuchFileOrDirectory { return false }
@@ -36,8 +40,10 @@ enum StartSocket {
     try channel.send(.proceed)
     var answer = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
     while poll(&answer, 1, 1000) == 0 { try silence() }
-    while let (message, _) = try channel.receive() {
+    while let (message, descriptors) = try channel.receive() {
+      let files = descriptors.map { OpenFile(OwnedDescriptor($0)) }
       if case .failed(let failure) = message { throw RuntimeError.start(failure) }
+      try hear(message, files)
     }
     return true
   }

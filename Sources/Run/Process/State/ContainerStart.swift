@@ -16,6 +16,8 @@ struct ContainerStart {
   var requiresCgroup = false
   /// systemd makes the cgroup. (`--systemd-cgroup`)
   var usesSystemd = false
+  /// The caller's NOTIFY_SOCKET is handed on.
+  var handsNotificationsOn = false
 
   func run(_ bundle: Bundle, _ configure: (inout LaunchRequest) throws -> Void) throws -> (Container, LaunchedProcess) {
     guard bundle.config.process != nil else {
@@ -24,6 +26,8 @@ struct ContainerStart {
     let unit = usesSystemd ? try SystemdUnit(bundle, id: id) : nil
     let directory = try place()
     var cgroup: Cgroup?
+    var container: Container?
+    var control: ResourceControl.Group?
     let record: ConfigRecord
     do { record = try ConfigRecord(in: directory) } catch {
       rmdir(directory.string)
@@ -31,17 +35,20 @@ struct ContainerStart {
     }
     do {
       try record.write(bundle.text)
+      var bundle = bundle
+      if handsNotificationsOn, let socket = NotifySocket(directory) { bundle = try socket.offer(in: bundle) }
       let tree = CgroupTree.find()
       let place = ContainerCgroup(
         bundle, id: id, tree: tree, log: log, takesOver: replacesOrphan, isRequired: requiresCgroup)
       if unit == nil { cgroup = try place.make() }
       log.debug("the cgroup of \(id) is \(unit?.name ?? cgroup?.name ?? "none")")
+      control = try bundle.config.linux?.intelRdt.map { try ResourceControl().make($0, id: id) }
       var request = LaunchRequest(id: id, bundle: bundle)
       request.cgroups = tree
       if let unit {
         request.cgroupAround = { pid in
           // Before systemd hears of it: killed in between, we leave a unit that `delete` finds by its name.
-          try Container(directory: directory, saved: saved(nil, bundle, nil, unit)).save()
+          try Container(directory: directory, saved: saved(nil, bundle, nil, unit, control)).save()
           let made = try place.make(unit, around: pid)
           cgroup = made
           return made
@@ -56,11 +63,11 @@ struct ContainerStart {
         try attempt("hide this process from the others") { () throws(Errno) in try Privileges.setDumpable(false) }
       }
       let preparation = try Preparation(bundle, seccompCache: request.seccompCache, process: bundle.config.process)
-      var container: Container?
       let launched = try Launch(request: request, preparation: preparation, log: log).run { pid in
-        let made = Container(directory: directory, saved: try saved(pid, bundle, cgroup, unit))
+        let made = Container(directory: directory, saved: try saved(pid, bundle, cgroup, unit, control))
         try made.save()
         log.debug("process \(pid) sets container \(id) up")
+        if let control { try ResourceControl().add(pid, to: control) }
         container = made
       }
       guard let container else { throw RuntimeError.state("the container's process was never known") }
@@ -71,8 +78,13 @@ struct ContainerStart {
         if let unit { try? SystemdManager(user: unit.user).stop(unit) }
         try? cgroup.remove()
       }
+      if let control { try? ResourceControl().remove(control) }
       // Whoever has deleted it meanwhile may have made another one of the same ID.
       if record.isThere { try? root.remove(id) }
+      // (runtime-spec, runtime.md, Lifecycle, steps 3 to 5, 12 and 13)
+      if let container {
+        Hooks.runAll(bundle.config.hooks?.poststop, "poststop", log: log, state: container.state(.stopped))
+      }
       throw error
     }
   }
@@ -89,6 +101,7 @@ struct ContainerStart {
           try cgroup.kill()
           try cgroup.remove()
         }
+        if let control = old.saved.resourceControl { try ResourceControl().remove(control) }
       }
       try root.remove(id)
       return try root.make(id)
@@ -96,10 +109,13 @@ struct ContainerStart {
   }
 
   /// - Parameter pid: nil where there is none yet: the container counts as stopped.
-  private func saved(_ pid: pid_t?, _ bundle: Bundle, _ cgroup: Cgroup?, _ unit: SystemdUnit?) throws -> SavedState {
+  private func saved(
+    _ pid: pid_t?, _ bundle: Bundle, _ cgroup: Cgroup?, _ unit: SystemdUnit?, _ control: ResourceControl.Group?
+  ) throws -> SavedState {
     SavedState(
       id: id, pid: pid ?? 0, pidStartTime: pid.flatMap { ProcessStatus($0)?.startTime } ?? 0,
       bundle: bundle.path.string, rootfs: bundle.rootPath.string, created: Timestamp.now().text,
-      uid: geteuid(), cgroup: cgroup?.name, systemdUnit: unit, annotations: bundle.config.annotations)
+      uid: geteuid(), cgroup: cgroup?.name, systemdUnit: unit, annotations: bundle.config.annotations,
+      resourceControl: control)
   }
 }

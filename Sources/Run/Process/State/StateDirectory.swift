@@ -146,6 +146,8 @@ struct SavedState: Codable {
   /// Whose cgroup it is; nil: the runtime made it itself.
   var systemdUnit: SystemdUnit?
   var annotations: [String: String]?
+  /// nil without linux.intelRdt.
+  var resourceControl: ResourceControl.Group?
 }
 
 extension SavedState {

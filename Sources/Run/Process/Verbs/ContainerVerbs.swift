@@ -16,16 +16,37 @@ extension VerbContext {
     let directory = try attempt("open \(container.directory)") { () throws(Errno) in
       try openat2(workingDirectory, container.directory.string, flags: pathOnly | O_DIRECTORY)
     }
+    let notifications = NotifySocket(container.directory)
+    let listener = try notifications?.listen()
     let began = try StartSocket.start(in: directory.number) {
       // Nobody answers from a frozen cgroup.
       if container.status == .paused {
         throw RuntimeError.wrongStatus(id: container.id, status: .paused, doing: "wait for the start of")
       }
+    } hear: { message, files in
+      switch message {
+      case .warning(let text): log.warning(text)
+      case .seccompListener:
+        if let listener = files.first {
+          try SeccompListener.send(listener, container.bundle(), state: container.state(.created))
+        }
+      default: break
+      }
     }
     guard began else { throw RuntimeError.wrongStatus(id: container.id, status: container.status, doing: "start") }
     unlink(container.directory.appending(StartSocket.name).string)
     log.debug("the program of \(container.id) runs")
-    try Hooks.run(try container.hooks()?.poststart, "poststart", state: container.state(.running))
+    do { try Hooks.run(try container.hooks()?.poststart, "poststart", state: container.state(.running)) } catch {
+      // (runtime-spec, runtime.md, Lifecycle, step 9) What is left is `delete`'s, which runs the poststop hooks.
+      if let process = try? container.process() {
+        try? sendSignal(process.number, SIGKILL)
+        waitForEnd(process.number)
+      }
+      throw error
+    }
+    if let notifications, let listener, let process = try? container.process() {
+      try notifications.wait(listener, for: process.number, pid: container.saved.pid)
+    }
   }
 
   func delete(_ words: ArraySlice<String>) throws -> Int32 {
@@ -62,11 +83,10 @@ extension VerbContext {
       do { try SystemdManager(user: unit.user).stop(unit) } catch { log.warning("\(error)") }
     }
     if let cgroup = container.cgroup, cgroup.exists { try cgroup.remove() }
+    if let control = container.saved.resourceControl { try ResourceControl().remove(control) }
     let hooks = try? container.hooks()?.poststop
     try root.remove(container.id)
-    for hook in hooks ?? [] {
-      do { try Hooks.run([hook], "poststop", state: container.state(.stopped)) } catch { log.warning("\(error)") }
-    }
+    Hooks.runAll(hooks, "poststop", log: log, state: container.state(.stopped))
   }
 
   /// Writes a config.json to begin with.

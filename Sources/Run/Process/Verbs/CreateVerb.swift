@@ -34,9 +34,6 @@ struct CreateVerb {
     id = try arguments.id(verb)
     _ = try context.root.path(id)
     preserved = try arguments.preservedDescriptors(afterListening: InheritedDescriptors.listening)
-    if arguments.has("no-pivot") {
-      throw RuntimeError.unsupported("--no-pivot", reason: "a container's root is always entered by pivot_root")
-    }
   }
 
   /// The container waits for `start`.
@@ -69,6 +66,7 @@ struct CreateVerb {
     if detached, bundle.config.process?.terminal == true, arguments["console-socket"] == nil {
       throw RuntimeError.usage("run --detach with process.terminal needs --console-socket")
     }
+    var notifications: (NotifySocket, OpenFile)?
     let foreground = ForegroundProcess(reapsOrphans: !bundle.makes(.pid) && !arguments.has("no-subreaper"))
     // Before there is a process that a signal could be meant for.
     if !detached { try foreground.begin() }
@@ -77,6 +75,9 @@ struct CreateVerb {
       (container, launched) = try start(bundle) { request in
         if bundle.config.process?.terminal == true, arguments["console-socket"] == nil { request.terminal = .caller }
         request.diesWithParent = !detached
+        if let socket = NotifySocket(try context.root.path(id)), let listener = try socket.listen() {
+          notifications = (socket, listener)
+        }
       }
     } catch {
       foreground.end()
@@ -90,8 +91,13 @@ struct CreateVerb {
       try? context.remove(container)
       throw error
     }
-    guard !detached else { return 0 }
-    let status = try foreground.wait(launched.pid, terminal: launched.terminal)
+    guard !detached else {
+      if let (socket, listener) = notifications, let process = try? container.process() {
+        try socket.wait(listener, for: process.number, pid: launched.pid)
+      }
+      return 0
+    }
+    let status = try foreground.wait(launched.pid, terminal: launched.terminal, notifications)
     if !arguments.has("keep") { try context.remove(container) }
     return status.code
   }
@@ -102,9 +108,11 @@ struct CreateVerb {
     var start = ContainerStart(root: context.root, id: id, log: context.log)
     start.requiresCgroup = context.requiresCgroup
     start.usesSystemd = context.usesSystemd
+    start.handsNotificationsOn = true
     return try start.run(bundle) { request in
       request.preserved = preserved
       request.newKeyring = !arguments.has("no-new-keyring")
+      request.noPivot = arguments.has("no-pivot")
       if let path = arguments["console-socket"] {
         guard bundle.config.process?.terminal == true else {
           throw RuntimeError.usage("--console-socket is given, and process.terminal is not true")

@@ -1,36 +1,62 @@
+import CSeccomp
 import RuntimeSpec
 
 extension VerbContext {
-  /// What this runtime can do. (runtime-spec, features.md)
+  /// What this runtime can do, whatever the host can. (runtime-spec, features.md)
   func features(_ words: ArraySlice<String>) throws -> Int32 {
     try Arguments(words, [], command: "features").noOperands("features")
-    let features = Features(
-      ociVersionMin: "1.0.0", ociVersionMax: RuntimeConfig.version,
-      hooks: ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
-      mountOptions: MountOptions.known,
-      linux: .init(
-        namespaces: LinuxNamespace.Kind.allCases.map(\.rawValue), capabilities: DockerDefaults.allCapabilities,
-        cgroup: .init(v1: false, v2: true, systemd: true, systemdUser: true, rdma: true),
-        seccomp: .init(
-          enabled: true, actions: SeccompAction.allCases.map(\.rawValue),
-          operators: SeccompOperator.allCases.map(\.rawValue)),
-        apparmor: .init(enabled: true), selinux: .init(enabled: true), intelRdt: .init(enabled: false)),
-      annotations: ["dev.clipper.version": RuntimeProgram.version])
-    RuntimeProgram.output(String(decoding: try JSONText.encode(features, pretty: true), as: UTF8.self) + "\n")
+    RuntimeProgram.output(String(decoding: try JSONText.encode(Features(), pretty: true), as: UTF8.self) + "\n")
     return 0
   }
 }
 
-private struct Features: Encodable {
-  struct Switch: Encodable { let enabled: Bool }
-  struct CgroupSupport: Encodable { let v1: Bool, v2: Bool, systemd: Bool, systemdUser: Bool, rdma: Bool }
-  struct SeccompSupport: Encodable { let enabled: Bool, actions: [String], operators: [String] }
+/// (runtime-spec, features.md and features-linux.md)
+struct Features: Encodable {
+  let ociVersionMin = "1.0.0"
+  let ociVersionMax = RuntimeConfig.version
+  let hooks = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
+  let mountOptions = MountOptions.known
+  let linux = LinuxSupport()
+  let annotations = [
+    "dev.clipper.version": RuntimeProgram.version, "io.github.seccomp.libseccomp.version": SeccompProgram.library,
+  ]
+  /// Of config.json: the root, the filter and the first process depend on these.
+  let potentiallyUnsafeConfigAnnotations = ["dev.clipper.", "org.systemd.property."]
+
   struct LinuxSupport: Encodable {
-    let namespaces: [String], capabilities: [String]
-    let cgroup: CgroupSupport, seccomp: SeccompSupport, apparmor: Switch, selinux: Switch, intelRdt: Switch
+    let namespaces = LinuxNamespace.Kind.allCases.map(\.rawValue).sorted()
+    let capabilities = DockerDefaults.allCapabilities
+    let cgroup = CgroupSupport()
+    let seccomp = SeccompSupport()
+    let apparmor = Switch()
+    let selinux = Switch()
+    let intelRdt = ResourceControlSupport()
+    let memoryPolicy = MemoryPolicySupport()
+    let mountExtensions = MountExtensions()
+    let netDevices = Switch()
   }
-  let ociVersionMin: String, ociVersionMax: String
-  let hooks: [String], mountOptions: [String]
-  let linux: LinuxSupport
-  let annotations: [String: String]
+
+  struct Switch: Encodable { let enabled = true }
+
+  struct CgroupSupport: Encodable {
+    let v1 = false, v2 = true, systemd = true, systemdUser = true, rdma = true
+  }
+
+  struct SeccompSupport: Encodable {
+    let enabled = true
+    let actions = SeccompAction.allCases.map(\.rawValue).sorted()
+    let operators = SeccompOperator.allCases.map(\.rawValue).sorted()
+    let archs = SeccompCompiler.architectures
+    let knownFlags = SeccompCompiler.flags.keys.sorted()
+    let supportedFlags = SeccompCompiler.flags.keys.sorted()
+  }
+
+  struct ResourceControlSupport: Encodable { let enabled = true, schemata = true, monitoring = true }
+
+  struct MemoryPolicySupport: Encodable {
+    let modes = MemoryPolicy.modes
+    let flags = MemoryPolicy.flags.keys.sorted()
+  }
+
+  struct MountExtensions: Encodable { let idmap = Switch() }
 }

@@ -29,7 +29,10 @@ struct ForegroundProcess {
     sigprocmask(SIG_SETMASK, &none, nil)
   }
 
-  func wait(_ pid: Int32, terminal: OpenFile?) throws -> ExitStatus {
+  func wait(
+    _ pid: Int32, terminal: OpenFile?, _ notifications: (NotifySocket, OpenFile)? = nil
+  ) throws -> ExitStatus {
+    var notifications = notifications
     let relay = terminal.map { TerminalRelay($0) }
     defer { relay?.restore() }
     let signals = try attempt("take signals") { () throws(Errno) in try SignalDescriptor(Self.forwarded + [SIGCHLD]) }
@@ -39,13 +42,20 @@ struct ForegroundProcess {
         pollfd(fd: process.number, events: Int16(POLLIN), revents: 0),
         pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
       ]
+      waiting.append(pollfd(fd: notifications?.1.number ?? -1, events: Int16(POLLIN), revents: 0))
       if let relay { waiting += relay.descriptors }
       let milliseconds = CInt(-1)
       _ = try attempt("wait for process \(pid)") { () throws(Errno) in
         try Errno.retrying { poll(&waiting, nfds_t(waiting.count), milliseconds) }
       }
       while let signal = signals.next() { take(signal, process.number, relay) }
-      relay?.move(Array(waiting.dropFirst(2)))
+      relay?.move(Array(waiting.dropFirst(3)))
+      // Once is enough; a caller that has gone is none of the container's business.
+      if let (socket, listener) = notifications, waiting[2].revents != 0,
+        (try? socket.forward(listener, pid: pid)) ?? true
+      {
+        notifications = nil
+      }
       if waiting[0].revents != 0 {
         relay?.finish()
         return try attempt("wait for process \(pid)") { () throws(Errno) in try waitForProcess(pid) }

@@ -13,6 +13,13 @@ enum InheritedDescriptors {
     return count
   }()
 
+  /// What tells the program of them.
+  static func listeningEnvironment() -> [String] {
+    guard listening > 0 else { return [] }
+    let names = getenv("LISTEN_FDNAMES").map { ["LISTEN_FDNAMES=\(String(cString: $0))"] } ?? []
+    return ["LISTEN_FDS=\(listening)", "LISTEN_PID=1"] + names
+  }
+
   /// Standard input, output and error exist: a file of the host's that the runtime opens must not come to be one of
   /// them, where messages are written to and the container's program looks for its own.
   static func completeStandardStreams() throws {

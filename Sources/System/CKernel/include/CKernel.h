@@ -86,6 +86,11 @@ int kernel_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t
                          uint64_t deadline, uint64_t period);
 int kernel_set_mempolicy(int mode, const unsigned long *nodes, unsigned long maxnode);
 int kernel_sched_setaffinity(const void *mask, unsigned long size);
+// ioctl_nsfs(2), NS_GET_NSTYPE: the CLONE_NEW… flag of the namespace that a descriptor is open at.
+int kernel_namespace_type(int fd);
+// posix_spawn_file_actions_addchdir_np(3), by a pointer to posix_spawn_file_actions_t.
+int kernel_spawn_chdir(void *actions, const char *path);
+int kernel_fspick(int dirfd, const char *path, unsigned flags);
 int kernel_personality(unsigned long persona);
 
 // bpf(2): loads a program of type BPF_PROG_TYPE_CGROUP_DEVICE (`count` instructions of 8 bytes, a name of at most 15
