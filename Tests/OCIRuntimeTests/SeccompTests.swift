@@ -97,6 +97,31 @@ import Testing
     }
   }
 
+  @Test func problemsNameTheirProperty() {
+    func problem(_ profile: LinuxSeccomp) -> String {
+      do {
+        _ = try SeccompCompiler.compile(profile)
+        return ""
+      } catch { return "\(error)" }
+    }
+    let rules = [SeccompRule(names: ["read"], action: .allow)]
+    func rule(_ rule: SeccompRule) -> String {
+      problem(LinuxSeccomp(defaultAction: .errno, listenerPath: "/x", syscalls: rules + [rule]))
+    }
+    #expect(rule(SeccompRule(names: [], action: .allow)).contains("syscalls[1].names is empty"))
+    #expect(rule(SeccompRule(names: ["mkdir"], action: .trap, errnoRet: 1)).contains("syscalls[1].errnoRet"))
+    #expect(rule(SeccompRule(names: ["mkdir"], action: .errno, errnoRet: 5000)).contains("no error number"))
+    let sixth = SeccompArgument(index: 6, value: 0, op: .equal)
+    #expect(rule(SeccompRule(names: ["mkdir"], action: .allow, args: [sixth])).contains("syscalls[1].args[0].index"))
+    #expect(rule(SeccompRule(names: ["sendmsg"], action: .notify)).contains("syscalls[1] SCMP_ACT_NOTIFY for sendmsg"))
+    #expect(problem(LinuxSeccomp(defaultAction: .notify, listenerPath: "/x")).contains("defaultAction SCMP_ACT_NOTIFY"))
+    #expect(problem(LinuxSeccomp(defaultAction: .allow, listenerMetadata: "m")).contains("listenerMetadata"))
+    #expect(problem(LinuxSeccomp(defaultAction: .allow, architectures: ["SCMP_ARCH_VAX"])).contains("architectures[0]"))
+    #expect(problem(LinuxSeccomp(defaultAction: .allow, flags: ["SECCOMP_FILTER_FLAG_X"])).contains("flags[0]"))
+    // Without SCMP_ACT_NOTIFY nobody needs to listen.
+    #expect(problem(LinuxSeccomp(defaultAction: .allow, listenerPath: "/x", syscalls: rules)) == "")
+  }
+
   @Test func aDamagedCacheIsNotUsed() throws {
     var name = Array("/var/tmp/clipper-seccomp.XXXXXX\0".utf8CString)
     let directory = FilePath(String(cString: try #require(mkdtemp(&name))))
