@@ -143,8 +143,10 @@ import Testing
 
   @Test func keysOfKernelSettings() {
     #expect(KernelSetting("net.ipv4.ip_forward").components == ["net", "ipv4", "ip_forward"])
-    #expect(KernelSetting("net.ipv4.conf.eth0/1.forwarding").components == ["net", "ipv4", "conf", "eth0.1", "forwarding"])
-    #expect(KernelSetting("net/ipv4/conf/eth0.1/forwarding").components == ["net", "ipv4", "conf", "eth0.1", "forwarding"])
+    #expect(
+      KernelSetting("net.ipv4.conf.eth0/1.forwarding").components == ["net", "ipv4", "conf", "eth0.1", "forwarding"])
+    #expect(
+      KernelSetting("net/ipv4/conf/eth0.1/forwarding").components == ["net", "ipv4", "conf", "eth0.1", "forwarding"])
     #expect(KernelSetting("fs.mqueue.msg_max").namespace == .ipc)
     #expect(KernelSetting("kernel/domainname").namespace == .uts)
     #expect(KernelSetting("vm.swappiness").namespace == nil)

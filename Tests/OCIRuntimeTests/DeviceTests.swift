@@ -33,7 +33,8 @@ import Testing
     let devices = ["null 1:3 666", "zero 1:5 666", "full 1:7 666", "random 1:8 666", "urandom 1:9 666", "tty 5:0 666"]
     let core = access("/proc/kcore", F_OK) == 0 ? ["/proc/kcore"] : []
     #expect(
-      result.lines == devices + ["/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx"] + core)
+      result.lines == devices + ["/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx"]
+        + core)
   }
 
   @Test func anotherFileInTheirPlaceIsAnError() throws {

@@ -7,7 +7,9 @@ import Testing
 @Suite struct FeaturesTests {
   private struct Document: Decodable {
     struct Linux: Decodable {
-      struct Seccomp: Decodable { let archs: [String], knownFlags: [String], supportedFlags: [String], actions: [String] }
+      struct Seccomp: Decodable {
+        let archs: [String], knownFlags: [String], supportedFlags: [String], actions: [String]
+      }
       struct Policy: Decodable { let modes: [String], flags: [String] }
       struct Switch: Decodable { let enabled: Bool }
       struct Control: Decodable { let enabled: Bool, schemata: Bool, monitoring: Bool }

@@ -72,7 +72,8 @@ import Testing
 
   @Test func oneThatFailsAtStartStopsTheContainer() throws {
     let bundle = try host.bundle("box", ["sleep", "60"]) {
-      $0.hooks = ContainerHooks(poststart: [hook("poststart", "exit 4")], poststop: [hook("poststop", "exit 5"), hook("last")])
+      $0.hooks = ContainerHooks(
+        poststart: [hook("poststart", "exit 4")], poststop: [hook("poststop", "exit 5"), hook("last")])
     }
     try host.succeed(host.runtime("create", "--bundle", bundle.string, "box"))
     let result = try host.runtime("start", "box")

@@ -76,7 +76,10 @@ import Testing
     try write("L3:0=7f0;1=1f\n", "gold/schemata")
     for line in ["L3:0=7f1", "L3:2=1", "L3:x"] {
       #expect(throws: RuntimeError.self) {
-        try control.make(configuration { $0.closID = "gold"; $0.l3CacheSchema = line }, id: "box")
+        try control.make(
+          configuration {
+            $0.closID = "gold"; $0.l3CacheSchema = line
+          }, id: "box")
       }
     }
   }
@@ -84,13 +87,18 @@ import Testing
   @Test func aClassThatIsNotThereNeedsASchema() throws {
     #expect(throws: RuntimeError.self) { try control.make(configuration { $0.closID = "silver" }, id: "box") }
     let group = try control.make(
-      configuration { $0.closID = "silver"; $0.schemata = ["MB:0=50"] }, id: "box")
+      configuration {
+        $0.closID = "silver"; $0.schemata = ["MB:0=50"]
+      }, id: "box")
     #expect(!group.isOurs)
     #expect(read("silver/schemata") == "MB:0=50\n")
   }
 
   @Test func monitoringIsTheContainersOwn() throws {
-    let group = try control.make(configuration { $0.closID = "/"; $0.enableMonitoring = true }, id: "box")
+    let group = try control.make(
+      configuration {
+        $0.closID = "/"; $0.enableMonitoring = true
+      }, id: "box")
     #expect(group == ResourceControl.Group(directory: root.string, isOurs: false, monitoring: "box"))
     try control.add(7, to: group)
     #expect(read("tasks") == "7" && read("mon_groups/box/tasks") == "7")

@@ -27,7 +27,8 @@ import Testing
     try host.succeed(result)
     let line = try #require(result.lines.last)
     let fields = line.split(separator: " ").map { String($0) }
-    return fields[5].split(separator: ",").map { String($0) } + (fields.last ?? "").split(separator: ",").map { String($0) }
+    return fields[5].split(separator: ",").map { String($0) }
+      + (fields.last ?? "").split(separator: ",").map { String($0) }
   }
 
   private func volume(_ name: String = "volume") throws -> FilePath {
@@ -45,7 +46,10 @@ import Testing
           "ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "nosymfollow", "sync", "dirsync", "lazytime",
           "silent", "mand", "size=64k", "mode=700",
         ]))
-    for option in ["ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "nosymfollow", "sync", "dirsync", "lazytime", "size=64k", "mode=700"] {
+    for option in [
+      "ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "nosymfollow", "sync", "dirsync", "lazytime",
+      "size=64k", "mode=700",
+    ] {
       #expect(found.contains(option), "\(option) in \(found)")
     }
   }
@@ -139,7 +143,8 @@ import Testing
     chmod(data.appending("secret").string, 0o4710)
     chown(data.appending("sub").string, 5, 6)
     let file = try openat2(workingDirectory, data.appending("one").string, flags: O_RDONLY)
-    try setExtendedAttribute(file.number, "security.capability", [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    try setExtendedAttribute(
+      file.number, "security.capability", [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
     let nested = try volume()
     let result = try host.shell(
       "cat /data/link /data/nested/file; stat -c %h /data/one; stat -c %a /data/secret; stat -c %u:%g /data/sub; "
@@ -172,11 +177,12 @@ import Testing
   // MARK: Propagation
 
   /// As crun has it: the volume follows the root where it says nothing itself.
-  @Test(arguments: [
-    (nil, nil, ""), (nil, "rslave", "master"), (nil, "rshared", "shared"), (nil, "rprivate", ""),
-    ("rslave", nil, "master"), ("rshared", nil, "shared"), ("shared", nil, "shared"), ("rshared", "rprivate", ""),
-    ("rslave", "rshared", "shared"), ("private", nil, ""),
-  ] as [(String?, String?, String)])
+  @Test(
+    arguments: [
+      (nil, nil, ""), (nil, "rslave", "master"), (nil, "rshared", "shared"), (nil, "rprivate", ""),
+      ("rslave", nil, "master"), ("rshared", nil, "shared"), ("shared", nil, "shared"), ("rshared", "rprivate", ""),
+      ("rslave", "rshared", "shared"), ("private", nil, ""),
+    ] as [(String?, String?, String)])
   func propagationOfAVolume(_ root: String?, _ option: String?, _ expected: String) throws {
     let volume = try volume()
     try Mounts.mount("tmpfs", source: "tmpfs", on: volume.string, data: "")
@@ -236,7 +242,8 @@ import Testing
 
   @Test func ownersAreMapped() throws {
     let volume = try volume()
-    func owner(_ mount: ContainerMount, _ change: (inout RuntimeConfig) -> Void = { _ in }) throws -> RuntimeHost.Result {
+    func owner(_ mount: ContainerMount, _ change: (inout RuntimeConfig) -> Void = { _ in }) throws -> RuntimeHost.Result
+    {
       try host.shell("stat -c %u:%g /data/file") {
         $0.mounts?.append(mount)
         change(&$0)
@@ -246,7 +253,8 @@ import Testing
     // A file system that maps no owners cannot be used for this.
     let probe = try owner(
       ContainerMount(
-        destination: "/data", source: volume.string, options: ["bind", "idmap"], uidMappings: mapping, gidMappings: mapping))
+        destination: "/data", source: volume.string, options: ["bind", "idmap"], uidMappings: mapping,
+        gidMappings: mapping))
     if probe.errorOutput.contains("Invalid argument") {
       print("SKIPPED: idmapped mounts: the file system of \(host.directory) has none")
       return

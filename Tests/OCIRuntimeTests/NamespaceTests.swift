@@ -85,7 +85,8 @@ import Testing
       $0.linux?.namespaces?.removeAll { $0.type == .mount }
       $0.linux?.namespaces?.append(LinuxNamespace(type: .mount, path: "/proc/\(pid)/ns/mnt"))
     }
-    try host.succeed(host.runtime("create", "--bundle", bundle.string, "--pid-file", "\(host.directory)/joiner.pid", "joiner"))
+    try host.succeed(
+      host.runtime("create", "--bundle", bundle.string, "--pid-file", "\(host.directory)/joiner.pid", "joiner"))
     try host.succeed(host.runtime("start", "joiner"))
     let joiner = try self.pid("joiner")
     #expect(readLink(workingDirectory, "/proc/\(joiner)/ns/mnt") == readLink(workingDirectory, "/proc/\(pid)/ns/mnt"))
@@ -143,7 +144,8 @@ import Testing
 
   /// As on an initramfs. Nothing of the host's stays to be seen by the container's processes.
   @Test func withoutPivot() throws {
-    let bundle = try host.bundle("nopivot", ["sh", "-c", "ls /; echo; mount | grep -c ' on /proc type proc'; grep -c . /proc/1/cmdline"])
+    let bundle = try host.bundle(
+      "nopivot", ["sh", "-c", "ls /; echo; mount | grep -c ' on /proc type proc'; grep -c . /proc/1/cmdline"])
     try host.write(host.root.appending("mark"), "")
     let result = try host.runtime("run", "--no-pivot", "--bundle", bundle.string, "nopivot")
     try host.succeed(result)

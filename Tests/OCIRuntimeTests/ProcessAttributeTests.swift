@@ -34,7 +34,9 @@ import Testing
   }
 
   @Test func theRest() throws {
-    let result = try host.shell("umask; cat /proc/self/oom_score_adj; grep NoNewPrivs /proc/self/status; id -G; ulimit -n") {
+    let result = try host.shell(
+      "umask; cat /proc/self/oom_score_adj; grep NoNewPrivs /proc/self/status; id -G; ulimit -n"
+    ) {
       $0.process?.user = ContainerUser(uid: 0, gid: 0, umask: 0o27, additionalGids: [5, 6])
       $0.process?.oomScoreAdj = 500
       $0.process?.noNewPrivileges = true
@@ -75,7 +77,8 @@ import Testing
   @Test func capabilitiesWithoutABasisAreWarnedOf() throws {
     let result = try host.run(["grep", "CapAmb", "/proc/self/status"]) {
       $0.process?.capabilities = LinuxCapabilities(
-        bounding: ["CAP_KILL"], effective: ["CAP_KILL"], inheritable: ["CAP_KILL"], permitted: [], ambient: ["CAP_KILL"])
+        bounding: ["CAP_KILL"], effective: ["CAP_KILL"], inheritable: ["CAP_KILL"], permitted: [], ambient: ["CAP_KILL"]
+      )
     }
     try host.succeed(result)
     #expect(result.lines == ["CapAmb:\t0000000000000000"])

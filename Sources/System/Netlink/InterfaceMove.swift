@@ -26,7 +26,9 @@ extension RouteSocket {
     let message = NetlinkMessage(type: 18 /* RTM_GETLINK */, flags: [.request, .dump], body: Self.interfaceBody(0))
     return try dump(message, "list the network interfaces").compactMap { body in
       // ifinfomsg: family, pad, type, index, flags, change
-      guard let index: Int32 = body.number(4), let name = body.attribute(3 /* IFLA_IFNAME */, from: 16) else { return nil }
+      guard let index: Int32 = body.number(4), let name = body.attribute(3 /* IFLA_IFNAME */, from: 16) else {
+        return nil
+      }
       return Interface(index: index, name: String(decoding: name.prefix { $0 != 0 }, as: UTF8.self))
     }
   }

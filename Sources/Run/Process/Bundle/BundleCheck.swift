@@ -119,7 +119,8 @@ struct BundleCheck {
       let options = try MountOptions(mount)
       guard let isRecursive = options.bind else {
         if options.idMapped != nil || mount.uidMappings != nil, !options.remount {
-          throw RuntimeError.unsupported("mounts[\(index)] (\(mount.destination))", reason: "only bind mounts can be idmapped")
+          throw RuntimeError.unsupported(
+            "mounts[\(index)] (\(mount.destination))", reason: "only bind mounts can be idmapped")
         }
         if options.copyUp, mount.type != "tmpfs" {
           throw wrong(".options", "have tmpcopyup for \(mount.destination), which is no tmpfs")
@@ -129,7 +130,8 @@ struct BundleCheck {
       // Of the whole file system, which belongs to others as well.
       if let option = options.flags.first ?? options.data.first?.0 {
         throw wrong(
-          ".options", "have \"\(option)\" for the bind mount \(mount.destination): it is unknown, or a file system's own")
+          ".options",
+          "have \"\(option)\" for the bind mount \(mount.destination): it is unknown, or a file system's own")
       }
       if options.copyUp { throw wrong(".options", "have tmpcopyup for \(mount.destination), which is no tmpfs") }
       if options.idMapped == true, !isRecursive, !options.remount {

@@ -104,7 +104,8 @@ extension BundleCheck {
     }
     guard let needed = setting.namespace else {
       throw RuntimeError.configuration(
-        property: "linux.sysctl", problem: "has \(setting.key), which is not in a namespace: it would change the host's")
+        property: "linux.sysctl", problem: "has \(setting.key), which is not in a namespace: it would change the host's"
+      )
     }
     guard (linux.namespaces ?? []).contains(where: { $0.type == needed }) else {
       throw RuntimeError.configuration(

@@ -27,9 +27,12 @@ struct NetworkDevices {
         attempt("open the container's network namespace") { () throws(Errno) in
           try openat2(workingDirectory, "/proc/\(pid)/ns/net", flags: O_RDONLY)
         })
-    if try attempt("look at the network namespace", .other, { () throws(Errno) in
-      try Names.isOwn(.network, target.number)
-    }) {
+    if try attempt(
+      "look at the network namespace", .other,
+      { () throws(Errno) in
+        try Names.isOwn(.network, target.number)
+      })
+    {
       throw RuntimeError.configuration(
         property: "linux.netDevices", problem: "are to be moved to the host's own network namespace")
     }

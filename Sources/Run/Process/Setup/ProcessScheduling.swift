@@ -84,7 +84,9 @@ struct MemoryPolicy {
     "MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY",
     "MPOL_WEIGHTED_INTERLEAVE",
   ]
-  static let flags = ["MPOL_F_NUMA_BALANCING": 1 << 13, "MPOL_F_RELATIVE_NODES": 1 << 14, "MPOL_F_STATIC_NODES": 1 << 15]
+  static let flags = [
+    "MPOL_F_NUMA_BALANCING": 1 << 13, "MPOL_F_RELATIVE_NODES": 1 << 14, "MPOL_F_STATIC_NODES": 1 << 15,
+  ]
 
   init(_ policy: LinuxMemoryPolicy) { self.policy = policy }
 

@@ -46,7 +46,8 @@ struct ResourceControl {
     let name = rdt.closID.flatMap { $0.isEmpty ? nil : $0 }
     let directory = name == "/" ? root : root.appending(name ?? id)
     let exists = access(directory.string, F_OK) == 0
-    let hasSchema = [rdt.l3CacheSchema, rdt.memBwSchema].contains { $0?.isEmpty == false } || rdt.schemata?.isEmpty == false
+    let hasSchema =
+      [rdt.l3CacheSchema, rdt.memBwSchema].contains { $0?.isEmpty == false } || rdt.schemata?.isEmpty == false
     if name != nil, exists {
       for line in [rdt.l3CacheSchema, rdt.memBwSchema] {
         if let line, !line.isEmpty { try compare(line, directory.appending("schemata")) }
@@ -59,7 +60,8 @@ struct ResourceControl {
         problem: "is \"\(name ?? "")\", which is not there, and no schema says what it is to be")
     }
     guard !exists else {
-      throw RuntimeError.resources("linux.intelRdt: \(directory) exists already; with closID the container would join it")
+      throw RuntimeError.resources(
+        "linux.intelRdt: \(directory) exists already; with closID the container would join it")
     }
     try attempt("make the class \(directory)\(status)", .resources) { () throws(Errno) in
       try Errno.check(mkdir(directory.string, 0o755))
@@ -79,7 +81,9 @@ struct ResourceControl {
   func add(_ pid: Int32, to group: Group) throws {
     let directory = FilePath(group.directory)
     try write("\(pid)", directory.appending("tasks"))
-    if let name = group.monitoring { try write("\(pid)", directory.appending("mon_groups").appending(name).appending("tasks")) }
+    if let name = group.monitoring {
+      try write("\(pid)", directory.appending("mon_groups").appending(name).appending("tasks"))
+    }
   }
 
   /// Changes a class that the container has for itself. (`update`)
@@ -90,7 +94,9 @@ struct ResourceControl {
   }
 
   func remove(_ group: Group) throws {
-    if let name = group.monitoring { try removeDirectory(FilePath(group.directory).appending("mon_groups").appending(name)) }
+    if let name = group.monitoring {
+      try removeDirectory(FilePath(group.directory).appending("mon_groups").appending(name))
+    }
     if group.isOurs { try removeDirectory(FilePath(group.directory)) }
   }
 

@@ -21,7 +21,8 @@ struct RootEntry {
       if pivots { try Mounts.pivotToWorkingDirectory() } else { try Mounts.enterWorkingDirectory() }
       if bundle.config.root?.readonly == true { try Mounts.change(root.number, set: .readOnly) }
     }
-    guard let name = bundle.config.linux?.rootfsPropagation, let (propagation, _) = MountOptions.propagation(name) else {
+    guard let name = bundle.config.linux?.rootfsPropagation, let (propagation, _) = MountOptions.propagation(name)
+    else {
       return
     }
     // Volumes have been given theirs already: only the root's own is left to set, also for the recursive kinds.
