@@ -37,6 +37,13 @@ struct Console {
     }
   }
 
+  /// The size of the caller's terminal, which is still this process's standard input: the program has it from its first
+  /// moment on.
+  func takeSizeOfCaller() {
+    guard let (rows, columns) = try? Terminals.size(0) else { return }
+    try? Terminals.setSize(master.number, rows: rows, columns: columns)
+  }
+
   /// Lays the terminal over /dev/console. Both ends are descriptors: no link and no mount that somebody put there in
   /// between is followed. (CVE-2025-52565)
   ///

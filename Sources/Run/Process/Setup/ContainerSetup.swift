@@ -173,7 +173,9 @@ struct ContainerSetup {
       try attempt("send the terminal to the console socket") { () throws(Errno) in
         try LocalSockets.send(socket.number, Array("/dev/ptmx".utf8), descriptors: [console.master.number])
       }
-    case .caller: try channel.send(.terminal, descriptors: [console.master.number])
+    case .caller:
+      console.takeSizeOfCaller()
+      try channel.send(.terminal, descriptors: [console.master.number])
     case .none:
       throw RuntimeError.usage("process.terminal is true, and nobody takes the terminal: --console-socket is needed")
     }

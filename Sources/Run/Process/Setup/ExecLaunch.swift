@@ -211,7 +211,9 @@ private struct ExecSetup {
         try attempt("send the terminal to the console socket") { () throws(Errno) in
           try LocalSockets.send(socket.number, Array("/dev/ptmx".utf8), descriptors: [made.master.number])
         }
-      case .caller: try channel.send(.terminal, descriptors: [made.master.number])
+      case .caller:
+        made.takeSizeOfCaller()
+        try channel.send(.terminal, descriptors: [made.master.number])
       case .none:
         throw RuntimeError.usage("process.terminal is true, and nobody takes the terminal: --console-socket is needed")
       }
