@@ -61,7 +61,7 @@ struct NamespaceRootTests {
     let bundle = try host.bundle("one", ["sleep", "1000"]) { $0.shareUserNamespace() }
     // One namespace for all commands, as podman keeps one.
     let script = """
-      set -e; r=\(host.host.program); $r create --bundle \(bundle) one; $r state one | grep -o created; $r start one
+      set -e; r=\(host.host.program); $r create --bundle \(bundle) one; $r state one | grep status | grep -o created; $r start one
       $r exec one id; $r exec --user 0:0 one sh -c 'exit 3' || echo $?; $r list -q; $r kill one KILL
       while ! $r state one | grep -q stopped; do sleep 0.1; done; $r delete one; $r list -q
       """

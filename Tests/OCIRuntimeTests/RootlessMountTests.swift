@@ -66,14 +66,18 @@ struct RootlessMountTests {
     let place = host.host.directory.appending("volume")
     try makeDirectories(place)
     let before = "mount -t tmpfs -o ro,nosuid,nodev,noexec volume \(place)"
-    func options(_ wanted: [String]) throws -> String {
+    func options(_ wanted: [String], warning: String? = nil) throws -> String {
       let result = try host.shell("grep ' /mnt ' /proc/mounts", before: before) {
         $0.mounts?.append(ContainerMount(destination: "/mnt", type: "bind", source: place.string, options: wanted))
       }
       #expect(result.status == 0, "\(result.errorOutput)")
+      #expect(result.errorOutput.isEmpty == (warning == nil))
+      #expect(result.errorOutput.contains(warning ?? ""))
       return result.output
     }
-    #expect(try options(["rbind", "rw", "dev", "exec"]).contains(" ro,nosuid,nodev,noexec"))
+    #expect(
+      try options(["rbind", "rw", "dev", "exec"], warning: "/mnt stays ro,nodev,noexec,").contains(
+        " ro,nosuid,nodev,noexec"))
     #expect(try options(["bind", "nosuid"]).contains(" ro,nosuid,nodev,noexec"))
     let below = try host.shell("true", before: before) {
       $0.mounts?.append(

@@ -46,6 +46,7 @@ struct ContainerSetup {
     let tree = RootTree(root: try attachRoot())
     var mounts = MountSetup(bundle, tree, preparation.trees, request.cgroups, own: request.cgroup)
     try mounts.run()
+    for text in mounts.warnings { try channel.send(.warning(text)) }
     let bindsDevices = try mounts.bindsDevices()
     if !bindsDevices { try DeviceSetup(bundle: bundle, tree: tree).run() }
     // A runtime that was killed before it could record this process takes it along. Its network interfaces are there.

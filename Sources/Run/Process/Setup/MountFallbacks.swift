@@ -50,7 +50,9 @@ extension MountSetup {
 
   /// Options that a mount has from another user namespace stay: a volume is then read-only, or without devices,
   /// whatever the bundle says. What is asked for on top is set. (as crun)
-  func keepLocked(_ mount: CInt, _ options: MountOptions) throws(Errno) {
+  ///
+  /// - Returns: those that the bundle wanted away.
+  func keepLocked(_ mount: CInt, _ options: MountOptions) throws(Errno) -> [String] {
     let locked = try Mounts.attributes(mount).intersection([.readOnly, .noSetID, .noDevices, .noExecute])
     let times = options.set.union(options.clear).intersection(.timeMask)
     do throws(Errno) {
@@ -62,5 +64,9 @@ extension MountSetup {
         mount, set: options.set.subtracting(.timeMask),
         clear: options.clear.subtracting(locked).subtracting(.timeMask))
     }
+    let names: [(MountAttributes, String)] = [
+      (.readOnly, "ro"), (.noSetID, "nosuid"), (.noDevices, "nodev"), (.noExecute, "noexec"),
+    ]
+    return names.filter { locked.intersection(options.clear).contains($0.0) }.map(\.1)
   }
 }

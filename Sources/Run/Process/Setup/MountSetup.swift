@@ -12,6 +12,8 @@ struct MountSetup {
   let cgroups: CgroupTree?
   /// The container's.
   let own: Cgroup?
+  /// What was asked for and could not be had.
+  private(set) var warnings: [String] = []
   /// Mounts that are read-only only after they have been filled with devices.
   private var closedLater: [OpenFile] = []
   /// The devpts instance, for the console.
@@ -203,7 +205,8 @@ struct MountSetup {
     try propagate(source, options, path)
   }
 
-  private func change(_ mount: OpenFile, _ options: MountOptions, _ path: String) throws {
+  private mutating func change(_ mount: OpenFile, _ options: MountOptions, _ path: String) throws {
+    var kept: [String] = []
     try attempt("set the options of the mount \(path)", .mount) { () throws(Errno) in
       if !options.recursiveSet.isEmpty || !options.recursiveClear.isEmpty {
         try Mounts.change(mount.number, set: options.recursiveSet, clear: options.recursiveClear, recursive: true)
@@ -211,10 +214,12 @@ struct MountSetup {
       if !options.set.isEmpty || !options.clear.isEmpty {
         do throws(Errno) { try Mounts.change(mount.number, set: options.set, clear: options.clear) } catch {
           guard error == .notPermitted else { throw error }
-          try keepLocked(mount.number, options)
+          kept = try keepLocked(mount.number, options)
         }
       }
     }
+    guard !kept.isEmpty else { return }
+    warnings.append("the mount \(path) stays \(kept.joined(separator: ",")), as this user has it from the host")
   }
 
   /// After attaching: a mount that is to be shared shares with the host's until then, never with ours.
