@@ -75,7 +75,7 @@ extension BundleCheck {
   }
 
   /// (config-linux.md, IntelRdt)
-  private func check(_ rdt: LinuxIntelRdt) throws {
+  func check(_ rdt: LinuxIntelRdt) throws {
     func wrong(_ property: String, _ problem: String) -> RuntimeError {
       .configuration(property: "linux.intelRdt.\(property)", problem: problem)
     }

@@ -27,8 +27,10 @@ struct UpdateVerb {
     ("cpu-rt-period", "cgroup v2 has no limit on realtime scheduling"),
     ("cpu-rt-runtime", "cgroup v2 has no limit on realtime scheduling"),
     ("kernel-memory", "cgroup v2 counts it with memory"), ("kernel-memory-tcp", "cgroup v2 counts it with memory"),
-    ("l3-cache-schema", "resctrl groups are not changed after the start"),
-    ("mem-bw-schema", "resctrl groups are not changed after the start"),
+  ]
+  private static let shares: [Arguments.Flag] = [
+    .option("l3-cache-schema", value: "SCHEMA", help: "shares of the L3 cache, as L3:0=ff;1=c0, with linux.intelRdt"),
+    .option("mem-bw-schema", value: "SCHEMA", help: "shares of memory bandwidth, as MB:0=50, with linux.intelRdt"),
   ]
 
   init(_ words: ArraySlice<String>, _ context: VerbContext) throws {
@@ -36,7 +38,7 @@ struct UpdateVerb {
     arguments = try Arguments(
       words,
       [.option("resources", "r", value: "FILE", help: "the limits as JSON, as in config.json; - reads them")]
-        + Self.limits
+        + Self.limits + Self.shares
         + Self.refused.map { .option($0.0, help: "refused: \($0.1)") }, command: "update")
     id = try arguments.id("update")
     for (name, reason) in Self.refused where arguments[name]?.isEmpty == false {
@@ -78,9 +80,24 @@ struct UpdateVerb {
       }
       throw RuntimeError.resources("container \(id) keeps its limits: \(error)")
     }
+    try applyShares(container, &config)
     config.linux?.resources = update.merged
     try container.save(config)
     return 0
+  }
+
+  private func applyShares(_ container: Container, _ config: inout RuntimeConfig) throws {
+    let (cache, bandwidth) = (arguments["l3-cache-schema"], arguments["mem-bw-schema"])
+    guard cache?.isEmpty == false || bandwidth?.isEmpty == false else { return }
+    guard let group = container.saved.resourceControl, var rdt = config.linux?.intelRdt else {
+      throw RuntimeError.unsupported(
+        "update --l3-cache-schema and --mem-bw-schema", reason: "container \(id) was started without linux.intelRdt")
+    }
+    if let cache, !cache.isEmpty { rdt.l3CacheSchema = cache }
+    if let bandwidth, !bandwidth.isEmpty { rdt.memBwSchema = bandwidth }
+    config.linux?.intelRdt = rdt
+    try BundleCheck(config).check(rdt)
+    try ResourceControl().update(group, l3CacheSchema: cache, memBwSchema: bandwidth)
   }
 
   private func apply(
