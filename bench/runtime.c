@@ -186,14 +186,19 @@ static void become(const char *program) {
   MUST(-1);
 }
 
-// The standard devices and those of terminals may be used, all others not; any node may be made.
+// The standard devices and those of terminals may be used, all others not. Without a branch, as the verifier likes it.
 static void restrict_devices(int cgroup) {
 #define LOAD(to, offset) {.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = to, .src_reg = 1, .off = offset}
-#define UNLESS(from, value, skip) {.code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = from, .off = skip, .imm = value}
-#define RETURN(value) {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = value}, {.code = BPF_JMP | BPF_EXIT}
-#define ALLOW(major, minor) UNLESS(4, major, 3), UNLESS(5, minor, 2), RETURN(1)
-  struct bpf_insn code[] = {LOAD(2, 0),  LOAD(4, 4),  LOAD(5, 8),  ALLOW(1, 3),   ALLOW(1, 5),  ALLOW(1, 7),
-                            ALLOW(1, 8), ALLOW(1, 9), ALLOW(5, 0), ALLOW(5, 1), ALLOW(5, 2), ALLOW(136, 0), RETURN(0)};
+#define WITH(op, to, value) {.code = BPF_ALU | op | BPF_K, .dst_reg = to, .imm = value}
+#define JOIN(op, to, from) {.code = BPF_ALU | op | BPF_X, .dst_reg = to, .src_reg = from}
+#define IS_ZERO(to) \
+  {.code = BPF_ALU64 | BPF_SUB | BPF_K, .dst_reg = to, .imm = 1}, {.code = BPF_ALU64 | BPF_RSH | BPF_K, .dst_reg = to, .imm = 63}
+#define ALLOW(major, minor) \
+  JOIN(BPF_MOV, 1, 4), WITH(BPF_XOR, 1, major), JOIN(BPF_MOV, 6, 5), WITH(BPF_XOR, 6, minor), JOIN(BPF_OR, 1, 6), \
+      JOIN(BPF_OR, 1, 2), IS_ZERO(1), JOIN(BPF_OR, 0, 1)
+  struct bpf_insn code[] = {LOAD(2, 0),  LOAD(4, 4),  LOAD(5, 8), WITH(BPF_AND, 2, 0xffff), WITH(BPF_XOR, 2, 2),
+                            WITH(BPF_MOV, 0, 0), ALLOW(1, 3), ALLOW(1, 5), ALLOW(1, 7), ALLOW(1, 8), ALLOW(1, 9),
+                            ALLOW(5, 0), ALLOW(5, 1), ALLOW(5, 2), {.code = BPF_JMP | BPF_EXIT}};
   union bpf_attr attr;
   memset(&attr, 0, sizeof attr);
   attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;

@@ -249,9 +249,19 @@ class RuntimeBench:
         return {"mounts": mounts, "cgroups": cgroups, "descriptors": len(os.listdir("/proc/self/fd")),
                 "namespaces": len(namespaces), "state directories": states}
 
+    def settled(self):
+        """When nothing changes any more: the kernel takes namespaces and cgroups away in its own time."""
+        held = None
+        for _ in range(100):
+            held, last = self.held(), held
+            if held == last:
+                break
+            time.sleep(0.1)
+        return held
+
     def alive_at_once(self, count):
         tool = self.tools[CLIPPER]
-        before = self.held()
+        before = self.settled()
         ids = [self.name(tool) for _ in range(count)]
         times = [tool.create(id, "/bin/pause") + tool.start(id) for id in ids]
         during = self.held()
@@ -263,14 +273,13 @@ class RuntimeBench:
 
     def one_after_another(self, count):
         tool = self.tools[CLIPPER]
-        before = self.held()
+        before = self.settled()
         times = [self.life(tool)["all"] for _ in range(count)]
         self.compare(f"{count} one after another", times, before)
 
     def compare(self, title, times, before):
         part = max(1, len(times) // 10)
         first, last = statistics.median(times[:part]), statistics.median(times[-part:])
-        # The kernel takes namespaces and cgroups away in its own time.
         for _ in range(100):
             left = {kind: number - before[kind] for kind, number in self.held().items() if number != before[kind]}
             if not left:

@@ -37,6 +37,11 @@ import Testing
       case 0xb7: registers[to] = extended
       case 0x17: registers[to] &-= extended
       case 0x77: registers[to] >>= extended
+      case 0x18:
+        registers[to] = UInt64(immediate) | (filter.instructions[place] >> 32) << 32
+        place += 1
+      case 0x7f: registers[to] >>= registers[from] & 63
+      case 0x5f: registers[to] &= registers[from]
       case 0x27: registers[to] &*= extended
       case 0x95: return registers[0] == 1
       default: return nil

@@ -25,6 +25,20 @@ import Testing
     }
   }
 
+  @Test func theSavedStateComesBackTheSame() throws {
+    let unit = try JSONText.decode(
+      SystemdUnit.self, Array(#"{"name":"a.scope","slice":"b.slice","user":true}"#.utf8), name: "test")
+    let state = SavedState(
+      id: "a", pid: .max, pidStartTime: .max, bundle: "/b", rootfs: "/r", created: "2026-01-01T00:00:00Z", uid: .max,
+      cgroup: "/c", systemdUnit: unit, annotations: ["k": "v"],
+      resourceControl: .init(directory: "/d", isOurs: true, monitoring: "m"))
+    var empty: [String] = []
+    Self.findEmpty(state, "state", &empty)
+    #expect(empty.isEmpty)
+    let text = try JSONText.encode(state)
+    #expect(try JSONText.encode(JSONText.decode(SavedState.self, text, name: "test")) == text)
+  }
+
   private func byCodable<Value: Decodable>(_ type: Value.Type, _ text: [UInt8]) throws -> Value {
     try Value(from: JSONReader(value: JSONValue(parsing: text), path: .root))
   }

@@ -12,6 +12,7 @@
 #include <linux/seccomp.h>
 #include <malloc.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <string.h>
 
@@ -331,3 +332,10 @@ ssize_t kernel_copy_file_range(int from, int to, size_t count) {
 }
 
 int kernel_clone_file(int from, int to) { return ioctl(to, 0x40049409 /* FICLONE */, from); }
+
+static void drop(void *start, size_t size) { madvise(start, size, MADV_DONTNEED); }
+
+int kernel_accept4_without_program(int socket, int flags) {
+  kernel_each_read_only_segment(drop);
+  return accept4(socket, NULL, NULL, flags);
+}

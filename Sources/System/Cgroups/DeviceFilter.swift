@@ -64,7 +64,7 @@ public struct DeviceFilter: Hashable, Sendable {
       Self.instruction(0x61, 4, 1, 4, 0), Self.instruction(0x61, 5, 1, 8, 0),
       Self.instruction(0xb7, 0, 0, 0, allowsAtFirst ? 7 : 0),
     ]
-    for rule in Self.effective(deciding, allowsAtFirst) { code += Self.block(rule) }
+    for step in Self.steps(Self.effective(deciding, allowsAtFirst)) { code += Self.block(step) }
     // r0 = r3 & ~r0, what is asked for and not allowed; answer 1 when it is 0, by the sign of one less.
     code += [
       Self.instruction(0xa4, 0, 0, 0, 7), Self.instruction(0x5c, 0, 3, 0, 0), Self.instruction(0x17, 0, 0, 0, 1),
@@ -86,28 +86,73 @@ public struct DeviceFilter: Hashable, Sendable {
     return kept
   }
 
+  /// One rule, or several of the same that allow different minor numbers.
+  private struct Step {
+    let rule: DeviceRule
+    /// Bits of the minor numbers below 64.
+    var minors: UInt64
+
+    init(_ rule: DeviceRule) {
+      self.rule = rule
+      minors = rule.minor.map { $0 < 64 ? 1 << UInt64($0) : 0 } ?? 0
+    }
+
+    func takes(_ other: Step) -> Bool {
+      minors != 0 && other.minors != 0 && rule.kind == other.rule.kind && rule.major == other.rule.major
+        && rule.access == other.rule.access
+    }
+  }
+
+  /// What only allows may change places, and be put together.
+  private static func steps(_ rules: [DeviceRule]) -> [Step] {
+    var steps: [Step] = []
+    var start = 0
+    for rule in rules {
+      let step = Step(rule)
+      if rule.allow, let index = steps[start...].firstIndex(where: { $0.takes(step) }) {
+        steps[index].minors |= step.minors
+      } else {
+        steps.append(step)
+        if !rule.allow { start = steps.count }
+      }
+    }
+    return steps
+  }
+
   /// Straight on, without a jump: the kernel's verifier follows each branch with a copy of all that it knows, which took
   /// longer than any other step of a container's start.
-  private static func block(_ rule: DeviceRule) -> [UInt64] {
-    var terms: [(register: UInt8, value: UInt32)] = []
+  private static func block(_ step: Step) -> [UInt64] {
+    let rule = step.rule
+    let isGroup = step.minors.nonzeroBitCount > 1
+    // Each is 0 for the device that is meant, in 32 bits: an immediate of 64 would be one with a sign.
+    var terms: [[UInt64]] = []
+    func differs(_ register: UInt8, _ value: UInt32) {
+      terms.append([instruction(0xbc, 6, register, 0, 0), instruction(0xa4, 6, 0, 0, value)])
+    }
     switch rule.kind {
     case .all: break
-    case .block: terms.append((2, 1))
-    case .character: terms.append((2, 2))
+    case .block: differs(2, 1)
+    case .character: differs(2, 2)
     }
-    if let major = rule.major { terms.append((4, major)) }
-    if let minor = rule.minor { terms.append((5, minor)) }
-    // r1 = bits in which the device is another one, in 32 bits: an immediate of 64 would be one with a sign.
+    if let major = rule.major { differs(4, major) }
+    if isGroup {
+      terms.append([instruction(0xbc, 6, 5, 0, 0), instruction(0x74, 6, 0, 0, 6)])
+    } else if let minor = rule.minor {
+      differs(5, minor)
+    }
+    // r1 = all of them; then 1 where that is 0, by the sign of one less. A mask of all ones or none would be shorter
+    // than the product below: for that the verifier does branch.
     var code = [instruction(0xb7, 1, 0, 0, 0)]
-    for term in terms {
+    for term in terms { code += term + [instruction(0x4c, 1, 6, 0, 0)] }
+    code += [instruction(0x17, 1, 0, 0, 1), instruction(0x77, 1, 0, 0, 63)]
+    if isGroup {
+      // r1 &= minors >> minor number
       code += [
-        instruction(0xbc, 6, term.register, 0, 0), instruction(0xa4, 6, 0, 0, term.value),
-        instruction(0x4c, 1, 6, 0, 0),
+        instruction(0x18, 6, 0, 0, UInt32(truncatingIfNeeded: step.minors)),
+        instruction(0, 0, 0, 0, UInt32(step.minors >> 32)), instruction(0x7f, 6, 5, 0, 0),
+        instruction(0x5f, 1, 6, 0, 0),
       ]
     }
-    // r1 = 1 where there is none, by the sign of one less, times the access. A mask of all ones or none would be
-    // shorter: for that the verifier does branch.
-    code += [instruction(0x17, 1, 0, 0, 1), instruction(0x77, 1, 0, 0, 63)]
     code.append(instruction(0x27, 1, 0, 0, rule.access.rawValue))
     return code
       + (rule.allow

@@ -76,10 +76,15 @@ public enum LocalSockets {
     OwnedDescriptor(try Errno.check(socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)))
   }
 
-  public static func accept(_ listener: CInt, nonBlocking: Bool) throws(Errno) -> OwnedDescriptor {
-    OwnedDescriptor(
+  /// - Parameter dropsProgramPages: for a wait that may be long; as the function of that name, and nothing of Swift
+  ///   runs after it that would bring them back.
+  public static func accept(
+    _ listener: CInt, nonBlocking: Bool, dropsProgramPages: Bool = false
+  ) throws(Errno) -> OwnedDescriptor {
+    let flags = CInt(SOCK_CLOEXEC.rawValue | (nonBlocking ? SOCK_NONBLOCK.rawValue : 0))
+    return OwnedDescriptor(
       try Errno.retrying {
-        kernel_accept4(listener, CInt(SOCK_CLOEXEC.rawValue | (nonBlocking ? SOCK_NONBLOCK.rawValue : 0)))
+        dropsProgramPages ? kernel_accept4_without_program(listener, flags) : kernel_accept4(listener, flags)
       })
   }
 

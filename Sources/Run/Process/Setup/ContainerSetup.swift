@@ -215,9 +215,6 @@ struct ContainerSetup {
     // With hooks, rights must last until they have run; without, what can fail has failed before `create` ends.
     if hooks.isEmpty { program = try setup.run(channel) }
     try channel.send(.ready)
-    // It may wait for long: what the setup needed and the rest does not is given back, while `create` ends.
-    trimHeaps()
-    dropProgramPages()
     let starter = try StartSocket.wait(listener)
     do {
       if !hooks.isEmpty {

@@ -12,9 +12,11 @@ enum StartSocket {
 
   /// In the container's process: until somebody says to start. The channel takes the error, if there is one.
   static func wait(_ listener: OpenFile) throws -> SetupChannel {
+    // It may be long: what the setup needed and the rest does not is given back, while `create` ends.
+    trimHeaps()
     while true {
       let client = try attempt("wait for start") { () throws(Errno) in
-        try LocalSockets.accept(listener.number, nonBlocking: false)
+        try LocalSockets.accept(listener.number, nonBlocking: false, dropsProgramPages: true)
       }
       let channel = SetupChannel(file: OpenFile(client))
       // A connection that says nothing only looked whether we still wait.

@@ -91,3 +91,23 @@ struct SystemdUnit: Hashable, Codable {
   /// Whether the caller's own systemd is the one to ask: an ordinary user's, also where it is root of a user namespace.
   private static var isUsers: Bool { geteuid() != 0 || !UserNamespaces.isInitial }
 }
+
+extension SystemdUnit: JSONReadable {
+  init(_ json: inout JSONScanner) throws(JSONError) {
+    var (name, slice, user): (String?, String?, Bool?)
+    try json.members { (key, json) throws(JSONError) in
+      switch key {
+      case "name": name = try json.string()
+      case "slice": slice = try json.string()
+      case "user": user = try json.bool()
+      default: try json.skip()
+      }
+    }
+    guard let name else { throw json.missing("name") }
+    guard let slice else { throw json.missing("slice") }
+    guard let user else { throw json.missing("user") }
+    self.name = name
+    self.slice = slice
+    self.user = user
+  }
+}

@@ -77,12 +77,13 @@ extension VerbContext {
 
   /// Clears what a container that has ended leaves, and runs its poststop hooks; those that fail are only warned of.
   func remove(_ container: Container) throws {
-    if let cgroup = container.cgroup, cgroup.exists { try cgroup.kill() }
+    let cgroup = container.cgroup
+    if let cgroup, cgroup.exists { try cgroup.kill() }
     if let unit = container.saved.systemdUnit {
       // Without systemd its unit ends by itself: the cgroup is empty then.
       do { try SystemdManager(user: unit.user).stop(unit) } catch { log.warning("\(error)") }
     }
-    if let cgroup = container.cgroup, cgroup.exists { try cgroup.remove() }
+    if let cgroup, cgroup.exists { try cgroup.remove() }
     if let control = container.saved.resourceControl { try ResourceControl().remove(control) }
     let hooks = try? container.hooks()?.poststop
     try root.remove(container.id)

@@ -108,6 +108,7 @@ ssize_t kernel_send_with_descriptors(int socket, const void *data, size_t size, 
 ssize_t kernel_receive_with_descriptors(int socket, void *data, size_t size, int *descriptors, int *count, int flags);
 
 int kernel_accept4(int socket, int flags);
+int kernel_accept4_without_program(int socket, int flags);
 int kernel_setresuid(uint32_t real, uint32_t effective, uint32_t saved);
 int kernel_setresgid(uint32_t real, uint32_t effective, uint32_t saved);
 
