@@ -113,6 +113,24 @@ struct GuestSystemdTests {
     try delete(cgroup)
   }
 
+  @Test func anUpdateIsSystemdsToo() throws {
+    let cgroup = try start { $0.linux?.resources?.memory = LinuxMemory(limit: 64 << 20) }
+    let flags = ["--memory", "33554432", "--pids-limit", "44", "--cpu-quota", "12345", "--cpu-period", "50000"]
+    try host.succeed(
+      systemd.run([host.program.string, "--root", host.state.string, "update"] + flags + [name]))
+    let properties = try systemd.properties(scope)
+    #expect(properties["MemoryMax"] == "33554432")
+    #expect(properties["TasksMax"] == "44")
+    #expect(properties["CPUQuotaPerSecUSec"] == "250ms")
+    #expect(try file(cgroup, "cpu.max") == "12345 50000")
+    // systemd writes what it knows, and that is what was asked for.
+    try host.succeed(systemd.run(["/usr/bin/systemctl", "daemon-reload"]))
+    try host.succeed(systemd.run(["/usr/bin/systemctl", "set-property", "--runtime", scope, "IOWeight=50"]))
+    #expect(try file(cgroup, "memory.max") == "33554432")
+    #expect(try file(cgroup, "pids.max") == "44")
+    try delete(cgroup)
+  }
+
   @Test func aContainerThatEndsByItselfLeavesNoUnit() throws {
     let bundle = try host.bundle(name, ["sh", "-c", "exit 3"]) {
       $0.linux?.cgroupsPath = "clippertest-\(name).slice:clippertest:\(name)"
