@@ -222,7 +222,8 @@ let package = Package(
       ]),
     // The flow as a person sees it: the programs themselves, and other tools as their clients.
     .testTarget(
-      name: "EndToEnd", dependencies: ["Kernel", system], path: "Tests/EndToEnd", swiftSettings: settings),
+      name: "EndToEnd", dependencies: ["Kernel", system], path: "Tests/EndToEnd", exclude: ["RuntimePeers"],
+      swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

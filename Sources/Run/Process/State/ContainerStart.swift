@@ -18,6 +18,8 @@ struct ContainerStart {
   var usesSystemd = false
   /// The caller's NOTIFY_SOCKET is handed on.
   var handsNotificationsOn = false
+  /// With false nothing is limited, and the container stays in the caller's cgroup.
+  var usesCgroup = true
 
   func run(_ bundle: Bundle, _ configure: (inout LaunchRequest) throws -> Void) throws -> (Container, LaunchedProcess) {
     guard bundle.config.process != nil else {
@@ -39,7 +41,7 @@ struct ContainerStart {
       if handsNotificationsOn, let socket = NotifySocket(directory) { bundle = try socket.offer(in: bundle) }
       let tree = CgroupTree.find()
       let place = ContainerCgroup(
-        bundle, id: id, tree: tree, log: log, takesOver: replacesOrphan, isRequired: requiresCgroup)
+        bundle, id: id, tree: usesCgroup ? tree : nil, log: log, takesOver: replacesOrphan, isRequired: requiresCgroup)
       if unit == nil { cgroup = try place.make() }
       log.debug("the cgroup of \(id) is \(unit?.name ?? cgroup?.name ?? "none")")
       control = try bundle.config.linux?.intelRdt.map { try ResourceControl().make($0, id: id) }

@@ -109,6 +109,7 @@ struct CreateVerb {
     start.requiresCgroup = context.requiresCgroup
     start.usesSystemd = context.usesSystemd
     start.handsNotificationsOn = true
+    start.usesCgroup = context.usesCgroup
     return try start.run(bundle) { request in
       request.preserved = preserved
       request.newKeyring = !arguments.has("no-new-keyring")

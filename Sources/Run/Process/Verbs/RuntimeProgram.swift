@@ -32,6 +32,8 @@ public enum RuntimeProgram {
     .option("log-format", value: "text|json", help: "how messages are written (text)"),
     .flag("debug", help: "say each step"),
     .flag("systemd-cgroup", help: "let systemd make the cgroups"),
+    .option(
+      "cgroup-manager", value: "cgroupfs|systemd|disabled", help: "who makes the cgroups (cgroupfs); disabled: nobody"),
     .option("rootless", value: "auto|true|false", help: "go on where cgroups are not allowed (auto)"),
     .option("criu", value: "PATH", help: "ignored, as by runc: criu is looked up in PATH"),
     .flag("version", "v", help: "print the versions"), .flag("help", "h", help: "print this"),
@@ -42,6 +44,7 @@ public enum RuntimeProgram {
       arguments.dropFirst(), flags, command: "clipper-runtime", operandsEndFlags: true)
     log = try Log(file: global["log"], format: global["log-format"], debugging: global.has("debug"))
     if global["criu"] != nil { log.warning("--criu is ignored: criu is looked up in PATH") }
+    let manager = try cgroupManager(global)
     if global.has("version") {
       output("clipper-runtime version \(version)\nspec: \(RuntimeConfig.version)\nlibseccomp: \(SeccompCompiler.version)\n")
       return 0
@@ -52,7 +55,8 @@ public enum RuntimeProgram {
     }
     let root = try global["root"].map { try Bundle.absolute(FilePath($0)) } ?? StateDirectory.standard
     var context = VerbContext(root: StateDirectory(root: root), log: log, arguments: arguments)
-    context.usesSystemd = global.has("systemd-cgroup")
+    context.usesSystemd = manager == "systemd"
+    context.usesCgroup = manager != "disabled"
     context.requiresCgroup = try requiresCgroup(global["rootless"])
     return try run(verb, global.operands.dropFirst(), context)
   }
@@ -86,6 +90,15 @@ public enum RuntimeProgram {
     }
   }
 
+  /// crun's flag, which podman gives to every runtime for containers without a cgroup; runc's for systemd besides it.
+  private static func cgroupManager(_ global: Arguments) throws -> String {
+    let manager = global["cgroup-manager"] ?? (global.has("systemd-cgroup") ? "systemd" : "cgroupfs")
+    guard ["cgroupfs", "systemd", "disabled"].contains(manager) else {
+      throw RuntimeError.usage("--cgroup-manager is \"\(manager)\": use cgroupfs, systemd or disabled")
+    }
+    return manager
+  }
+
   /// `--rootless`, as runc reads it: with false, a cgroup that the caller has no right to make is an error.
   private static func requiresCgroup(_ value: String?) throws -> Bool {
     switch value?.lowercased() {
@@ -107,6 +120,8 @@ struct VerbContext {
   var requiresCgroup = false
   /// systemd makes the cgroups of new containers. (`--systemd-cgroup`)
   var usesSystemd = false
+  /// With false containers stay in the caller's. (`--cgroup-manager disabled`)
+  var usesCgroup = true
 
   /// Before anything of a container can see this process. (CVE-2019-5736)
   func protectProgram() throws { try OwnProgram.protect(arguments: arguments, environment: currentEnvironment()) }
