@@ -40,8 +40,7 @@ struct ContainerStart {
       var bundle = bundle
       if handsNotificationsOn, let socket = NotifySocket(directory) { bundle = try socket.offer(in: bundle) }
       let tree = CgroupTree.find()
-      let place = ContainerCgroup(
-        bundle, id: id, tree: usesCgroup ? tree : nil, log: log, takesOver: replacesOrphan, isRequired: requiresCgroup)
+      let place = cgroupPlace(bundle, tree)
       if unit == nil { cgroup = try place.make() }
       log.debug("the cgroup of \(id) is \(unit?.name ?? cgroup?.name ?? "none")")
       control = try bundle.config.linux?.intelRdt.map { try ResourceControl().make($0, id: id) }
@@ -91,6 +90,11 @@ struct ContainerStart {
     }
   }
 
+  func cgroupPlace(_ bundle: Bundle, _ tree: CgroupTree? = CgroupTree.find()) -> ContainerCgroup {
+    ContainerCgroup(
+      bundle, id: id, tree: usesCgroup ? tree : nil, log: log, takesOver: replacesOrphan, isRequired: requiresCgroup)
+  }
+
   private func place() throws -> FilePath {
     do { return try root.make(id) } catch {
       guard replacesOrphan, let problem = error as? RuntimeError, problem.kind == .busy else { throw error }
@@ -111,7 +115,7 @@ struct ContainerStart {
   }
 
   /// - Parameter pid: nil where there is none yet: the container counts as stopped.
-  private func saved(
+  func saved(
     _ pid: pid_t?, _ bundle: Bundle, _ cgroup: Cgroup?, _ unit: SystemdUnit?, _ control: ResourceControl.Group?
   ) throws -> SavedState {
     SavedState(

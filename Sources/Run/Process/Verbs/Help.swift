@@ -39,6 +39,8 @@ enum Help {
     Command("update", "ID", "Changes the limits of a container that lives."),
     Command("events", "ID", "Reports in JSON what a container uses, and that memory ran out, until it ends."),
     Command("ps", "ID [OPTION OF PS...]", "Shows a container's processes as the host's ps does."),
+    Command("checkpoint", "ID", "Saves a container's processes as files, by criu."),
+    Command("restore", "ID", "Makes a container from such files."),
     Command("spec", "", "Writes a config.json to begin with."),
     Command("features", "", "Says in JSON what this runtime can do."),
     Command("supervise", "", "Runs a container and stays with it: log, terminals, probes, restarts. For clipper."),

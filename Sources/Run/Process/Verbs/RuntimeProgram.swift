@@ -76,6 +76,8 @@ public enum RuntimeProgram {
     case "events": return try EventsVerb(words, context).run()
     case "ps": return try ProcessesVerb(words, context).run()
     case "exec": return try ExecVerb(words, context).run()
+    case "checkpoint": return try CheckpointVerb(words, context).run()
+    case "restore": return try RestoreVerb(words, context).run()
     case "spec": return try context.spec(words)
     case "features": return try context.features(words)
     case "supervise": return try context.supervise(words)
