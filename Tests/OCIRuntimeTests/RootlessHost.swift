@@ -60,10 +60,10 @@ final class RootlessHost: Sendable {
   var runtimeDirectory: FilePath { host.directory.appending("run") }
 
   deinit {
-    // As root, who may end and remove what the user has made.
+    // As the user: what another one says about processes is not believed by root.
     let state = runtimeDirectory.appending("clipper/runtime")
     for name in (try? directoryEntries(of: state)) ?? [] where !name.hasPrefix(".") {
-      _ = try? Spawn(host.program, ["--root", state.string, "delete", "--force", name]).capture(milliseconds: 30_000)
+      _ = try? runtime("delete", "--force", name)
     }
   }
 
