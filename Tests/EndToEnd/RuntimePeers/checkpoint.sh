@@ -46,7 +46,7 @@ eventually "stopped" stopped state two
 
 rm -r /data/images
 configure 'read line; echo "heard $line"; exit 5' false
-sleep 1000 | "${c[@]}" run -d pipes | cat >/dev/null &
+sleep 1000 | "${c[@]}" run -d pipes 2>/dev/null | cat >/dev/null &
 eventually "a container with pipes" running state pipes
 "${c[@]}" checkpoint --image-path /data/images pipes
 is "other pipes" "$(echo word | "${c[@]}" restore --image-path /data/images pipes || echo "status $?")" "heard word
