@@ -114,7 +114,7 @@ public struct Cgroup: Hashable, Sendable {
   /// Processes that the kernel ended here or below because memory ran out. nil without the memory controller.
   public var oomKills: UInt64? { counters(path.appending("memory.events"))["oom_kill"] }
 
-  /// Removes the directory and those below it; processes that are just ending are waited for, at most two seconds.
+  /// Removes the directory and those below it; processes that are just ending are waited for, at most ten seconds.
   public func remove() throws(CgroupError) {
     var delay: UInt32 = 100
     var waited: UInt32 = 0
@@ -124,7 +124,7 @@ public struct Cgroup: Hashable, Sendable {
       switch error {
       case .noSuchFileOrDirectory: return
       // EBUSY: processes, which may be ending, or cgroups below.
-      case .resourceBusy where waited < 2_000_000:
+      case .resourceBusy where waited < 10_000_000:
         if let directory = try? open() {
           // By name below the directory above: a container may have nested deeper than a path can be long.
           try? CgroupWalk(directory).run { _, above, name in
