@@ -47,12 +47,14 @@ struct ContainerRestore {
       let place = start.cgroupPlace(bundle)
       if unit == nil { cgroup = try place.make() }
       let root = try attachRoot()
-      let namespaces = try joinedNamespaces()
-      let criu = try Criu(descriptors: namespaces.map { ($0.file.number, $0.number) }, log: flags.logFile)
+      // 3 is criu's socket.
+      let inherited = zip(try joinedNamespaces() + ExternalResources.streams(from: flags.images.number), CInt(4)...)
+        .map { (key: $0.key, file: $0.file, number: $1) }
+      let criu = try Criu(descriptors: inherited.map { ($0.file.number, $0.number) }, log: flags.logFile)
       // What criu makes is born in the cgroup that criu is in.
       if let unit { cgroup = try place.make(unit, around: criu.pid) } else { try cgroup?.add(criu.pid) }
       var options = try options(external, root: root, cgroup: cgroup)
-      for namespace in namespaces { options.inherit(namespace.key, namespace.number) }
+      for entry in inherited { options.inherit(entry.key, entry.number) }
       let restored = try restore(criu, options) { pid in
         let made = Container(directory: directory, saved: try start.saved(pid, bundle, cgroup, unit, nil))
         try made.save()
@@ -115,13 +117,13 @@ struct ContainerRestore {
     return place
   }
 
-  private func joinedNamespaces() throws -> [(key: String, file: OpenFile, number: CInt)] {
-    try ExternalResources.namespaces.enumerated().compactMap { index, entry in
+  private func joinedNamespaces() throws -> [(key: String, file: OpenFile)] {
+    try ExternalResources.namespaces.compactMap { entry in
       guard let path = bundle.namespace(entry.0)?.path, !path.isEmpty else { return nil }
       let file = try attempt("open the \(entry.0.rawValue) namespace \(path)") { () throws(Errno) in
         try openat2(workingDirectory, path, flags: O_RDONLY)
       }
-      return (entry.key, OpenFile(file), 4 + CInt(index))
+      return (entry.key, OpenFile(file))
     }
   }
 
@@ -131,7 +133,6 @@ struct ContainerRestore {
     options.set(.restoresSibling)
     options.set(.orphanMaster)
     for name in try external.mountsToRestore() { options.set(.external, name) }
-    try ExternalResources.inheritStreams(from: flags.images.number, &options)
     if let cgroup {
       var place = ProtocolMessage()
       // Of the version 2 tree only, which has no name: where others are, the processes stay in their roots.

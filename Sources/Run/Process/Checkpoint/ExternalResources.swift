@@ -78,7 +78,7 @@ struct ExternalResources {
   // MARK: Streams
 
   /// What standard input, output and error are, so that the restorer's can take the place of pipes and of files that
-  /// lie outside of the container. (descriptors.json, as runc's; `file[…]` is ours)
+  /// lie outside of the container. (descriptors.json, as runc's; `file[…]:path` is ours)
   ///
   /// - Returns: the files outside, by the names that criu gives them.
   static func saveStreams(of pid: pid_t, in images: CInt) throws -> [String] {
@@ -92,7 +92,7 @@ struct ExternalResources {
       let file = try openat2(images, streamsName, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
       try writeAll(file.number, text)
     }
-    return Array(Set(names.filter { $0.hasPrefix("file[") }))
+    return Array(Set(names.compactMap { fileKey($0) }))
   }
 
   private static func mountNumbers(of pid: pid_t) throws -> Set<Substring> {
@@ -109,11 +109,17 @@ struct ExternalResources {
       let identifier = Int(mount), let file = try? openat2(workingDirectory, "/proc/\(pid)/fd/\(number)", flags: pathOnly),
       let found = try? status(of: file.number)
     else { return nil }
-    return "file[\(String(identifier, radix: 16)):\(String(found.st_ino, radix: 16))]"
+    return "file[\(String(identifier, radix: 16)):\(String(found.st_ino, radix: 16))]:\(name)"
   }
 
-  /// The caller's streams in the place of what the container had.
-  static func inheritStreams(from images: CInt, _ options: inout CriuOptions) throws {
+  private static func fileKey(_ name: String) -> String? {
+    guard name.hasPrefix("file["), let end = name.firstIndex(of: "]") else { return nil }
+    return String(name[...end])
+  }
+
+  /// What stands in for the streams that the container had, by criu's names: the caller's, but what was nothing stays
+  /// nothing. criu restores the place in a file, which the caller's terminal does not have.
+  static func streams(from images: CInt) throws -> [(key: String, file: OpenFile)] {
     let text: [UInt8]
     do throws(Errno) {
       let file = try openat2(images, streamsName, flags: O_RDONLY)
@@ -121,9 +127,15 @@ struct ExternalResources {
     } catch {
       throw RuntimeError.call(doing: "read \(streamsName) beside the images", error, .other)
     }
-    for (number, name) in try JSONText.decode([String].self, text, name: streamsName).prefix(3).enumerated()
-    where name.hasPrefix("pipe:") || name.hasPrefix("file[") {
-      options.inherit(name, CInt(number))
+    let names = try JSONText.decode([String].self, text, name: streamsName).prefix(3)
+    return try names.enumerated().compactMap { number, name in
+      guard let key = name.hasPrefix("pipe:") ? name : fileKey(name) else { return nil }
+      let file = try attempt("take a stream for the container") { () throws(Errno) in
+        name.hasSuffix("]:/dev/null")
+          ? try openat2(workingDirectory, "/dev/null", flags: O_RDWR)
+          : OwnedDescriptor(try Errno.check(fcntl(CInt(number), F_DUPFD_CLOEXEC, 3)))
+      }
+      return (key, OpenFile(file))
     }
   }
 }
