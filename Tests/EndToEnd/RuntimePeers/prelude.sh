@@ -2,6 +2,8 @@
 # /data and the runtime under test at /opt/clipper/clipper-runtime.
 set -euo pipefail
 runtime=/opt/clipper/clipper-runtime
+# The caller's directory is not here.
+unset DOCKER_CONFIG
 
 # is NAME GOT WANTED
 is() {
