@@ -71,22 +71,30 @@ enum SecurityLabels {
     guard profile != nil || label != nil else { return }
     // Not through the container's /proc. (CVE-2019-16884, CVE-2025-52881)
     let proc = try ProcFS.own(onlyProcesses: true)
-    if let profile {
-      try attempt("set the AppArmor profile \(profile)") { () throws(Errno) in
-        let file: OwnedDescriptor
-        do throws(Errno) { file = try proc.openSelf("attr/apparmor/exec", flags: O_WRONLY) } catch {
-          // Before Linux 5.8 the modules share one file.
-          guard error == .noSuchFileOrDirectory else { throw error }
-          file = try proc.openSelf("attr/exec", flags: O_WRONLY)
-        }
-        try writeAll(file.number, Array("exec \(profile)".utf8))
-      }
-    }
+    if let profile { try setProfile(profile, proc) }
     if let label {
       try attempt("set the SELinux label \(label)") { () throws(Errno) in
         let file = try proc.openSelf("attr/exec", flags: O_WRONLY)
         try writeAll(file.number, Array(label.utf8))
       }
+    }
+  }
+
+  private static func setProfile(_ profile: String, _ proc: ProcFS) throws {
+    let file = try attempt("set the AppArmor profile \(profile)") { () throws(Errno) in
+      do throws(Errno) { return try proc.openSelf("attr/apparmor/exec", flags: O_WRONLY) } catch {
+        // Before Linux 5.8 the modules share one file.
+        guard error == .noSuchFileOrDirectory else { throw error }
+        return try proc.openSelf("attr/exec", flags: O_WRONLY)
+      }
+    }
+    do throws(Errno) { try writeAll(file.number, Array("exec \(profile)".utf8)) } catch {
+      guard error == .noSuchFileOrDirectory else {
+        throw RuntimeError.call(doing: "set the AppArmor profile \(profile)", error, .other)
+      }
+      throw RuntimeError.configuration(
+        property: "process.apparmorProfile",
+        problem: "is \(profile), which is not loaded on this host: load it by apparmor_parser")
     }
   }
 }
