@@ -155,10 +155,14 @@ struct CommandLineTests {
     #expect(result.errorOutput.contains("no terminal"))
   }
 
-  @Test func criuIsNamedInVain() throws {
-    let result = try host.runtime("--criu", "/usr/sbin/criu", "list")
-    #expect(result.status == 0)
-    #expect(result.errorOutput.contains("--criu is ignored"))
+  @Test func criuIsTheOneThatIsNamed() throws {
+    try host.started("one", ["sleep", "1000"])
+    let images = host.directory.appending("images").string
+    let result = try host.runtime("--criu", "/nonesuch/criu", "checkpoint", "--image-path", images, "one")
+    #expect(result.status == 1)
+    #expect(result.errorOutput.contains("/nonesuch/criu"), "\(result.errorOutput)")
+    #expect(try host.status("one") == .running)
+    #expect(try host.runtime("--criu", "/nonesuch/criu", "list").errorOutput.isEmpty)
   }
 
   // MARK: Against runc

@@ -50,7 +50,7 @@ struct ContainerRestore {
       // 3 is criu's socket.
       let inherited = zip(try joinedNamespaces() + ExternalResources.streams(from: flags.images.number), CInt(4)...)
         .map { (key: $0.key, file: $0.file, number: $1) }
-      let criu = try Criu(descriptors: inherited.map { ($0.file.number, $0.number) }, log: flags.logFile)
+      let criu = try Criu(named: context.criu, descriptors: inherited.map { ($0.file.number, $0.number) }, log: flags.logFile)
       // What criu makes is born in the cgroup that criu is in.
       if let unit { cgroup = try place.make(unit, around: criu.pid) } else { try cgroup?.add(criu.pid) }
       var options = try options(external, root: root, cgroup: cgroup)

@@ -52,12 +52,13 @@ struct Criu {
   let pid: pid_t
 
   /// - Parameters:
+  ///   - named: the program; nil looks for it in $PATH.
   ///   - descriptors: beyond 0, 1 and 2: (number here, number there), from 4 on.
   ///   - log: what a failure points to.
-  init(descriptors: [(CInt, CInt)] = [], log: FilePath) throws {
-    guard let program = Self.program() else {
+  init(named: FilePath?, descriptors: [(CInt, CInt)] = [], log: FilePath) throws {
+    guard let program = named ?? Self.program() else {
       throw RuntimeError.unsupported(
-        "checkpoint and restore", reason: "criu is not installed (Debian: criu), or not in $PATH")
+        "checkpoint and restore", reason: "criu is not installed (Debian: criu), or not in $PATH; --criu names it")
     }
     let (ours, theirs) = try SetupChannel.pair()
     var spawn = Spawn(program, ["swrk", "3"])

@@ -36,7 +36,7 @@ struct CheckpointVerb {
     let flags = try CheckpointFlags(arguments, verb: "checkpoint")
     let preDump = arguments.has("pre-dump")
     let options = try options(flags, container, external, preDump: preDump)
-    let criu = try Criu(log: flags.logFile)
+    let criu = try Criu(named: context.criu, log: flags.logFile)
     _ = try criu.run(preDump ? .preDump : .dump, options)
     // As runc does: what was saved is not there any more.
     if !preDump, !arguments.has("leave-running") { try context.remove(container) }

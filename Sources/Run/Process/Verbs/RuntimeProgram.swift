@@ -35,7 +35,7 @@ public enum RuntimeProgram {
     .option(
       "cgroup-manager", value: "cgroupfs|systemd|disabled", help: "who makes the cgroups (cgroupfs); disabled: nobody"),
     .option("rootless", value: "auto|true|false", help: "go on where cgroups are not allowed (auto)"),
-    .option("criu", value: "PATH", help: "ignored, as by runc: criu is looked up in PATH"),
+    .option("criu", value: "PATH", help: "the program for checkpoint and restore (criu in PATH)"),
     .flag("version", "v", help: "print the versions"), .flag("help", "h", help: "print this"),
   ]
 
@@ -43,7 +43,6 @@ public enum RuntimeProgram {
     let global = try Arguments(
       arguments.dropFirst(), flags, command: "clipper-runtime", operandsEndFlags: true)
     log = try Log(file: global["log"], format: global["log-format"], debugging: global.has("debug"))
-    if global["criu"] != nil { log.warning("--criu is ignored: criu is looked up in PATH") }
     let manager = try cgroupManager(global)
     if global.has("version") {
       output("clipper-runtime version \(version)\nspec: \(RuntimeConfig.version)\nlibseccomp: \(SeccompCompiler.version)\n")
@@ -55,6 +54,7 @@ public enum RuntimeProgram {
     }
     let root = try global["root"].map { try Bundle.absolute(FilePath($0)) } ?? StateDirectory.standard
     var context = VerbContext(root: StateDirectory(root: root), log: log, arguments: arguments)
+    context.criu = try global["criu"].map { try Bundle.absolute(FilePath($0)) }
     context.usesSystemd = manager == "systemd"
     context.usesCgroup = manager != "disabled"
     context.requiresCgroup = try requiresCgroup(global["rootless"])
@@ -117,6 +117,8 @@ public enum RuntimeProgram {
 struct VerbContext {
   let root: StateDirectory
   let log: Log
+  /// nil looks for it in $PATH.
+  var criu: FilePath?
   /// The whole command line, for a program that executes itself again.
   let arguments: [String]
   var requiresCgroup = false
