@@ -51,7 +51,7 @@ final class RootlessHost: Sendable {
   }()
 
   init() throws {
-    host = try RuntimeHost()
+    host = try RuntimeHost(forAll: true)
     try makeDirectories(runtimeDirectory, mode: 0o700)
     try makeDirectories(host.directory.appending("etc"))
     try own(host.directory)

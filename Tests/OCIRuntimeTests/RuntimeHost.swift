@@ -48,6 +48,23 @@ final class RuntimeHost: Sendable {
     return candidates.first { access($0.string, X_OK) == 0 }
   }()
 
+  /// The program where every user can get to it: the folder that it was built in may be its owner's alone.
+  private static let foundByAll: FilePath? = {
+    guard let found, let program = try? Bundle.absolute(found), let bytes = try? readFile(program) else { return nil }
+    var above = program
+    var isOpen = true
+    while above.removeLastComponent() {
+      var status = stat()
+      isOpen = isOpen && stat(above.string, &status) == 0 && status.st_mode & 0o001 != 0
+    }
+    if isOpen { return program }
+    guard (try? writeFileAtomically(FilePath(sharedCopy()), bytes, mode: 0o755)) != nil else { return nil }
+    atexit { unlink(RuntimeHost.sharedCopy()) }
+    return FilePath(sharedCopy())
+  }()
+
+  private static func sharedCopy() -> String { "/var/tmp/clipper-runtime.program.\(getpid())" }
+
   /// Executable files of a container must not need a dynamic loader that is not in it.
   var isStatic: Bool {
     guard let bytes = try? readFile(program) else { return false }
@@ -55,11 +72,12 @@ final class RuntimeHost: Sendable {
     return !bytes.prefix(4096).contains("/lib64/ld-linux".utf8)
   }
 
-  init() throws {
+  /// - Parameter forAll: for tests whose callers are ordinary users.
+  init(forAll: Bool = false) throws {
     var name = Array("/var/tmp/clipper-runtime.XXXXXX\0".utf8CString)
     let made = try #require(mkdtemp(&name))
     directory = FilePath(String(cString: made))
-    program = try Bundle.absolute(try #require(Self.found))
+    program = try Bundle.absolute(try #require(forAll ? Self.foundByAll : Self.found))
     chmod(directory.string, 0o755)
     try makeRoot(directory.appending("rootfs"))
   }
