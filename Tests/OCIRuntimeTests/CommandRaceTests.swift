@@ -73,7 +73,7 @@ struct CommandRaceTests {
 
   @Test func deletesMeetEachOther() throws {
     let bundle = try bundle()
-    for _ in 0..<5 {
+    for _ in 0..<15 {
       try host.succeed(host.runtime("run", "--detach", "--bundle", bundle, "one"))
       let statuses = try together(Array(repeating: ["delete", "--force", "one"], count: 3))
       #expect(statuses == [0, 0, 0])

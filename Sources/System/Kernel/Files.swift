@@ -173,15 +173,20 @@ public func makeDirectories(_ path: FilePath, mode: UInt32 = 0o755) throws(Errno
 }
 
 /// Removes a file or a whole tree without following links and without crossing into other mounts;
-/// a path that is not there is fine.
+/// a path that is not there is fine, also when somebody else removes it meanwhile.
 public func removeTree(_ path: FilePath) throws(Errno) {
   try removeEntry(AT_FDCWD, path.string)
 }
 
 private func removeEntry(_ directory: CInt, _ name: String) throws(Errno) {
+  do throws(Errno) { try removeExisting(directory, name) } catch {
+    guard error == .noSuchFileOrDirectory else { throw error }
+  }
+}
+
+private func removeExisting(_ directory: CInt, _ name: String) throws(Errno) {
   if unlinkat(directory, name, 0) == 0 { return }
   let error = Errno.current
-  if error == .noSuchFileOrDirectory { return }
   guard error == .isDirectory || error == .notPermitted else { throw error }
   if unlinkat(directory, name, AT_REMOVEDIR) == 0 { return }
   guard Errno.current == .directoryNotEmpty || Errno.current == .fileExists else { throw Errno.current }
