@@ -231,10 +231,16 @@ struct BadInputTests {
     try host.succeed(host.runtime(create { _ in }))
     let file = host.state.appending("one/state.json")
     var saved = try JSONText.decode(SavedState.self, readFile(file), name: "state")
-    let process = try Spawn("/bin/sleep", ["1000"]).start()
-    defer {
+    var process = try Spawn("/bin/sleep", ["1000"]).start()
+    func end() {
       kill(process, SIGKILL)
       _ = try? waitForProcess(process)
+    }
+    defer { end() }
+    // Times of birth are told in hundredths of a second: it must be a later one.
+    while ProcessStatus(process)?.startTime == saved.pidStartTime {
+      end()
+      process = try Spawn("/bin/sleep", ["1000"]).start()
     }
     kill(saved.pid, SIGKILL)
     saved.pid = process

@@ -150,7 +150,10 @@ struct RootlessMountTests {
     try Errno.check(rename(host.host.root.string, host.host.directory.appending("layers/lower").string))
     try makeDirectories(host.host.root)
     try host.own(host.host.directory.appending("layers"))
-    let result = try host.shell("rm -r /etc && mkdir /etc && ls -a /etc", as: caller) {
+    // The caller's working directory may be one that the user cannot get to.
+    let closed = host.host.directory.appending("closed")
+    let enter = "mkdir -m 700 \(closed) && cd \(closed)"
+    let result = try host.shell("rm -r /etc && mkdir /etc && ls -a /etc", as: caller, before: enter) {
       [directory = host.host.directory] in
       $0.annotations = [
         "dev.clipper.overlay.directory": directory.appending("layers").string, "dev.clipper.overlay.lower": "lower",

@@ -136,12 +136,17 @@ extension OverlayRoot {
   /// A detached mount; nil where it takes mount(2), because the list of directories is longer than fsconfig takes and
   /// the kernel has no `lowerdir+` (before Linux 6.5).
   func mount() throws -> OwnedDescriptor? {
-    let here = try attempt("open the working directory") { () throws(Errno) in
-      try openat2(workingDirectory, ".", flags: pathOnly | O_DIRECTORY)
+    // One that this user cannot get to is left for good.
+    let here: OpenFile?
+    do throws(Errno) { here = OpenFile(try openat2(workingDirectory, ".", flags: pathOnly | O_DIRECTORY)) } catch {
+      guard error == .permissionDenied else {
+        throw RuntimeError.call(doing: "open the working directory", error, .other)
+      }
+      here = nil
     }
     // Relative directories make the list short.
     try attempt("enter \(directory)", .rootfs) { () throws(Errno) in try Errno.check(chdir(directory.string)) }
-    defer { fchdir(here.number) }
+    defer { if let here { fchdir(here.number) } else { chdir("/") } }
     let context: OwnedDescriptor
     do throws(Errno) { context = try Mounts.begin("overlay") } catch {
       // Root of a user namespace without a mount namespace of its own: the container's process has one.
