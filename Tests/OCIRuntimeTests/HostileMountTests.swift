@@ -84,19 +84,26 @@ struct HostileMountTests {
   /// CVE-2024-45310: nobody's loss of such a race puts a mount one directory too high.
   @Test func aDirectoryThatSomebodyElseMadeIsEntered() throws {
     let root = try host.image { _ in }
-    let tree = RootTree(root: OpenFile(try openat2(workingDirectory, root.string, flags: pathOnly | O_DIRECTORY)))
-    // Two that make the same paths at once; each must end in the same directory.
-    let rounds = 3000
-    try makeDirectories(root.appending("tmp/r"))
-    let other = try Spawn(
-      "/bin/busybox",
-      ["sh", "-c", "cd \(root)/tmp/r; n=0; while [ $n -lt \(rounds) ]; do mkdir -p $n/a/b; n=$((n + 1)); done"]
-    ).start()
-    for round in 0..<rounds {
-      let place = try tree.openMaking("/tmp/r/\(round)/a/b", .directory)
-      #expect(RootTree.path(of: place.number) == "\(root)/tmp/r/\(round)/a/b")
+    let (empty, full) = (root.appending("tmp/r"), root.appending("tmp/s"))
+    for path in [empty, full.appending("a")] { try makeDirectories(path) }
+    func open(_ path: FilePath) throws -> OpenFile {
+      OpenFile(try openat2(workingDirectory, path.string, flags: pathOnly | O_DIRECTORY))
     }
-    _ = try waitForProcess(other)
+    let tree = RootTree(root: try open(root))
+    let (first, second) = (try open(empty), try open(full))
+    // /tmp/r/a is there at one moment, and not at the next: seen as missing, it cannot be made any more.
+    let exchange = try Exchange(empty, full)
+    for _ in 0..<2000 {
+      do throws(Errno) { _ = try tree.openMaking("/tmp/r/a/b", .directory) } catch {
+        try #require(error == .noSuchFileOrDirectory)
+      }
+      for place in [first, second] {
+        try #require(faccessat(place.number, "b", F_OK, 0) != 0, "one directory too high")
+        unlinkat(place.number, "a/b", AT_REMOVEDIR)
+      }
+      unlinkat(first.number, "a", AT_REMOVEDIR)
+    }
+    withExtendedLifetime(exchange) {}
   }
 
   /// CVE-2023-25809: the host's cgroups, which belong to the user outside who is root inside, are not the container's
