@@ -69,6 +69,8 @@ final class Supervisor {
     if let null = try? openat2(workingDirectory, "/dev/null", flags: O_RDWR) {
       for number in CInt(0)...2 { dup2(null.number, number) }
     }
+    // A start needs much that is not needed after it.
+    releaseMemory()
     do { try loop() } catch { finish(code: 255, oom: false, error: "\(error)") }
   }
 

@@ -69,11 +69,16 @@ extension Supervisor {
       return
     }
     if try poll(&waiting, Self.settlingMilliseconds) { return }
+    let rest = milliseconds()
+    releaseMemory()
+    _ = try poll(&waiting, rest)
+  }
+
+  /// What was needed, and the program's own pages, are not needed by one who sleeps.
+  func releaseMemory() {
     log?.releaseMemory()
     trimHeaps()
-    let rest = milliseconds()
     dropProgramPages()
-    _ = try poll(&waiting, rest)
   }
 
   private static let settlingMilliseconds: CInt = 200
