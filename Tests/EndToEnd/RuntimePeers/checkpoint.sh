@@ -2,6 +2,9 @@
 . /peers/prelude.sh
 
 criu check >/tmp/criu.out 2>&1 || { echo "SKIPPED: criu cannot work on this kernel: $(tail -n 1 /tmp/criu.out)"; exit 0; }
+# By itself criu gives up after ten seconds: an emulated machine takes longer.
+echo 'timeout 300' >/tmp/criu.conf
+export CRIU_CONFIG_FILE=/tmp/criu.conf
 mkdir -p /data/bundle /data/shared
 cd /data/bundle
 "$runtime" spec
