@@ -322,7 +322,6 @@ final class TestECR: Sendable {
   @Test(arguments: [
     #"{"repositoryName":"A"}"#, #"{"repositoryName":"a"}"#, #"{}"#,
     #"{"repositoryName":"app","imageScanningConfiguration":{"scanOnPush":true}}"#,
-    #"{"repositoryName":"app","encryptionConfiguration":{"encryptionType":"KMS"}}"#,
     #"{"repositoryName":"app","imageTagMutability":"SOMETIMES"}"#,
     #"{"repositoryName":"app","imageTagMutability":"MUTABLE_WITH_EXCLUSION"}"#,
     #"{"repositoryName":"app","somethingNew":1}"#,
@@ -332,9 +331,19 @@ final class TestECR: Sendable {
     #expect(answer.status == 400 && answer.type == "InvalidParameterException", "\(answer.text)")
   }
 
+  @Test func hasNoKMS() async throws {
+    let body = #"{"repositoryName":"app","encryptionConfiguration":{"encryptionType":"KMS"}}"#
+    #expect(try await TestECR().call("CreateRepository", body).type == "KmsException")
+    let plain = #"{"repositoryName":"app","encryptionConfiguration":{"encryptionType":"AES256"}}"#
+    #expect(try await TestECR().call("CreateRepository", plain).status == 200)
+    let both = #"{"repositoryName":"app","encryptionConfiguration":{"encryptionType":"AES256","kmsKey":"k"}}"#
+    #expect(try await TestECR().call("CreateRepository", both).type == "InvalidParameterException")
+  }
+
   @Test func keepsTagsOfARepository() async throws {
     let ecr = try TestECR()
-    try await ecr.call("CreateRepository", #"{"repositoryName":"app","tags":[{"Key":"a","Value":"1"},{"Key":"b"}]}"#)
+    try await ecr.call(
+      "CreateRepository", #"{"repositoryName":"app","tags":[{"Key":"a","Value":"1"},{"Key":"b","Value":""}]}"#)
     let arn = #""resourceArn":"arn:aws:ecr:eu-central-1:123456789012:repository/app""#
     #expect(try await ecr.call("TagResource", #"{\#(arn),"tags":[{"Key":"a","Value":"2"}]}"#).text == "{}")
     #expect(try await ecr.call("UntagResource", #"{\#(arn),"tagKeys":["b","none"]}"#).status == 200)
@@ -342,7 +351,8 @@ final class TestECR: Sendable {
     let more = (0..<50).map { #"{"Key":"k\#($0)","Value":""}"# }.joined(separator: ",")
     #expect(try await ecr.call("TagResource", "{\(arn),\"tags\":[\(more)]}").type == "TooManyTagsException")
     #expect(
-      try await ecr.call("TagResource", #"{\#(arn),"tags":[{"Key":"aws:x"}]}"#).type == "InvalidTagParameterException")
+      try await ecr.call("TagResource", #"{\#(arn),"tags":[{"Key":"aws:x","Value":""}]}"#).type
+        == "InvalidTagParameterException")
     for other in ["x", "arn:aws:s3:::bucket"] {
       #expect(
         try await ecr.call("ListTagsForResource", #"{"resourceArn":"\#(other)"}"#).type == "InvalidParameterException")

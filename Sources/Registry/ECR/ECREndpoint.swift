@@ -21,9 +21,6 @@ public struct ECREndpoint: Sendable {
     self.region = region
   }
 
-  /// Largest request in bytes. The operations here name things, and carry none.
-  static let bodyLimit = 1 << 20
-
   /// To be given to `RegistryServer`.
   public var endpoint: RegistryServer.Endpoint {
     { request, server in
@@ -40,16 +37,18 @@ public struct ECREndpoint: Sendable {
     let target = request.headers[.amazonTarget] ?? ""
     do {
       let verifier = SignatureVerifier(keys: server.authenticator.keys, region: region)
-      let claim = try verifier.claim(request, service: "ecr")
-      guard let body = try await request.collectBody(limit: Self.bodyLimit) else {
-        throw ECRError.requestTooLarge(limit: Self.bodyLimit)
-      }
+      let found = try? Service.find(target)
+      let claim = try verifier.claim(request, service: found?.service.signingName ?? "ecr")
+      guard let found else { throw ECRError.unknownOperation(target) }
+      let operation = try? found.service.operation(found.operation)
+      let limit = operation?.bodyLimit ?? Operation.defaultBodyLimit
+      guard let body = try await request.collectBody(limit: limit) else { throw ECRError.requestTooLarge(limit: limit) }
       let verified = try verifier.verify(claim, request, body: body)
+      guard let operation else { throw ECRError.unknownOperation(found.operation) }
       let call = Call(
-        registry: server.registry, authenticator: server.authenticator, caller: verified.key, registryID: registryID,
-        region: region ?? verified.scope.region, baseURL: server.baseURL(request))
-      let operation = try Self.operation(target)
-      let bytes = try await server.blocking { try operation(body, call) }
+        server: server, caller: verified.key, registryID: registryID, region: region ?? verified.scope.region,
+        baseURL: server.baseURL(request))
+      let bytes = try await operation.run(body, found.service.model, call)
       server.logger.info(
         "ecr", metadata: ["operation": "\(target)", "user": "\(verified.key.user)/\(verified.key.id)"])
       return Self.response(.ok, bytes)
@@ -63,44 +62,11 @@ public struct ECREndpoint: Sendable {
     }
   }
 
-  private typealias Operation = @Sendable (_ body: [UInt8], _ call: Call) throws -> [UInt8]
-
-  /// What a target names: `AmazonEC2ContainerRegistry_V20150921.<operation>`.
-  private static func operation(_ target: String) throws(ECRError) -> Operation {
-    let prefix = "AmazonEC2ContainerRegistry_V20150921."
-    guard target.hasPrefix(prefix) else { throw .unknownOperation(target) }
-    let name = String(target.dropFirst(prefix.count))
-    return switch name {
-    case "GetAuthorizationToken": { try encoded(GetAuthorizationToken.parse($0).run($1)) }
-    case "CreateRepository": { try encoded(CreateRepository.parse($0).run($1)) }
-    case "DescribeRepositories": { try encoded(DescribeRepositories.parse($0).run($1)) }
-    case "DeleteRepository": { try encoded(DeleteRepository.parse($0).run($1)) }
-    case "PutImageTagMutability": { try encoded(PutImageTagMutability.parse($0).run($1)) }
-    case "TagResource": { try encoded(TagResource.parse($0).run($1)) }
-    case "UntagResource": { try encoded(UntagResource.parse($0).run($1)) }
-    case "ListTagsForResource": { try encoded(ListTagsForResource.parse($0).run($1)) }
-    case "ListImages": { try encoded(ListImages.parse($0).run($1)) }
-    case "DescribeImages": { try encoded(DescribeImages.parse($0).run($1)) }
-    case "BatchGetImage": { try encoded(BatchGetImage.parse($0).run($1)) }
-    case "BatchDeleteImage": { try encoded(BatchDeleteImage.parse($0).run($1)) }
-    default: throw .unknownOperation(name)
-    }
-  }
-
-  private static func encoded(_ value: some Encodable) throws -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return Array(try encoder.encode(value))
-  }
-
-  private struct Failure: Encodable {
-    let __type: String
-    let message: String
-  }
-
   static func failure(_ error: ECRError) -> RegistryResponse {
-    let body = (try? encoded(Failure(__type: error.id, message: error.description))) ?? []
-    var response = response(HTTPResponse.Status(code: error.status), body)
+    var members = error.details
+    members["__type"] = .text(error.id)
+    members["message"] = .text(error.description)
+    var response = response(HTTPResponse.Status(code: error.status), (try? Operation.encoded(members)) ?? [])
     response.headers[.amazonErrorType] = error.id
     return response
   }

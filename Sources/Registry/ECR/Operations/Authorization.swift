@@ -18,10 +18,6 @@ struct GetAuthorizationToken: OperationInput {
   /// A token for docker: base64 of `AWS:` and a password that holds for twelve hours.
   func run(_ call: Call) throws -> Output {
     let registries = registryIds ?? [call.registryID]
-    guard (1...10).contains(registries.count) else {
-      throw ECRError.invalidParameter(
-        "Invalid parameter at 'registryIds' failed to satisfy constraint: '1 to 10 registries'")
-    }
     for id in registries where id != call.registryID {
       throw ECRError.invalidParameter(
         "Invalid parameter at 'registryIds': the registry here has the id '\(call.registryID)'")
@@ -32,4 +28,8 @@ struct GetAuthorizationToken: OperationInput {
       proxyEndpoint: call.baseURL)
     return Output(authorizationData: registries.map { _ in authorization })
   }
+}
+
+extension Operation {
+  static let authorization = [Operation(GetAuthorizationToken.self)]
 }

@@ -66,12 +66,6 @@ extension Call {
     if let tag = image.imageTag, !found.tags.contains(tag) { throw ImageFailure(image, .tagDoesNotMatchDigest) }
     return found
   }
-
-  fileprivate func checkImages(_ images: [ImageIdentifier]) throws {
-    guard (1...100).contains(images.count) else {
-      throw ECRError.invalidParameter("Invalid parameter at 'imageIds' failed to satisfy constraint: '1 to 100 images'")
-    }
-  }
 }
 
 /// Which images a listing shows.
@@ -80,25 +74,16 @@ struct ImageFilter: Decodable {
   var imageStatus: String?
 
   /// true: those with tags, false: those without, nil: all.
-  func tagged() throws -> Bool? {
+  func tagged() -> Bool? {
     switch tagStatus {
     case nil, "ANY": nil
     case "TAGGED": true
-    case "UNTAGGED": false
-    default: throw ECRError.invalidParameter("Invalid parameter at 'filter.tagStatus': one of TAGGED, UNTAGGED, ANY")
+    default: false
     }
   }
 
   /// Nothing is ever archived here.
-  func showsActive() throws -> Bool {
-    switch imageStatus {
-    case nil, "ANY", "ACTIVE": true
-    case "ARCHIVED", "ACTIVATING": false
-    default:
-      throw ECRError.invalidParameter(
-        "Invalid parameter at 'filter.imageStatus': one of ACTIVE, ARCHIVED, ACTIVATING, ANY")
-    }
-  }
+  func showsActive() -> Bool { imageStatus == nil || imageStatus == "ANY" || imageStatus == "ACTIVE" }
 }
 
 struct ListImages: OperationInput {
@@ -118,14 +103,13 @@ struct ListImages: OperationInput {
   /// One entry a tag, in push order; an image without tags has one with its digest alone.
   func run(_ call: Call) throws -> Output {
     try call.checkName(repositoryName, registry: registryId)
-    let page = try Page(maxResults)
-    let tagged = try filter?.tagged()
+    let page = Page(maxResults)
+    let tagged = filter?.tagged()
     // A page may end amid the tags of an image: "<ID of the manifest>/<last tag shown>".
     let position = try Page.position(nextToken)?.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     let last = try position.map { parts in
       guard parts.count == 2, let id = Int64(parts[0]) else {
-        throw ECRError.invalidParameter(
-          "Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'")
+        throw Page.invalidToken
       }
       return (id: id, tag: String(parts[1]))
     }
@@ -133,7 +117,7 @@ struct ListImages: OperationInput {
     let found = try call.naming(repositoryName) {
       try call.registry.manifests(in: repositoryName, after: (last?.id ?? 1) - 1, tagged: tagged, limit: page.limit + 2)
     }
-    guard try filter?.showsActive() ?? true else { return output }
+    guard filter?.showsActive() ?? true else { return output }
     var end = ""
     for manifest in found {
       var tags = manifest.tags
@@ -204,13 +188,12 @@ struct DescribeImages: OperationInput {
     // What was pulled a moment ago is in the answer too.
     try call.registry.recordPulls()
     if let imageIds { return try describe(imageIds, call) }
-    let page = try Page(maxResults)
-    let tagged = try filter?.tagged()
-    let shows = try filter?.showsActive() ?? true
+    let page = Page(maxResults)
+    let tagged = filter?.tagged()
+    let shows = filter?.showsActive() ?? true
     let last = try Page.position(nextToken).map { text in
       guard let id = Int64(text) else {
-        throw ECRError.invalidParameter(
-          "Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'")
+        throw Page.invalidToken
       }
       return id
     }
@@ -228,7 +211,6 @@ struct DescribeImages: OperationInput {
       throw ECRError.invalidParameter(
         "Invalid parameter at 'imageIds' failed to satisfy constraint: 'without nextToken and maxResults'")
     }
-    try call.checkImages(images)
     var details: [Detail] = []
     var seen = Set<Digest>()
     for image in images {
@@ -270,7 +252,6 @@ struct BatchGetImage: OperationInput {
 
   func run(_ call: Call) throws -> Output {
     try call.checkName(repositoryName, registry: registryId)
-    try call.checkImages(imageIds)
     var output = Output()
     for image in imageIds {
       do {
@@ -311,7 +292,6 @@ struct BatchDeleteImage: OperationInput {
   /// By tag, the tag goes, and the image with its last one; by digest, the image and all its tags.
   func run(_ call: Call) throws -> Output {
     try call.checkName(repositoryName, registry: registryId)
-    try call.checkImages(imageIds)
     var output = Output()
     for image in imageIds {
       do {
@@ -334,4 +314,11 @@ struct BatchDeleteImage: OperationInput {
     }
     return output
   }
+}
+
+extension Operation {
+  static let images = [
+    Operation(ListImages.self), Operation(DescribeImages.self), Operation(BatchGetImage.self),
+    Operation(BatchDeleteImage.self),
+  ]
 }

@@ -30,31 +30,38 @@ struct RepositoryDescription: Encodable {
 struct RepositoryOutput: Encodable { let repository: RepositoryDescription }
 
 extension Call {
-  /// A repository's name as ECR takes it. Throws `ECRError`.
+  /// Whether a call means this registry; its name has the model's form by now. Throws `ECRError`.
   func checkName(_ name: String, registry id: String?) throws {
-    guard (2...256).contains(name.utf8.count), Reference.isPath(name) else {
-      throw ECRError.invalidParameter(
-        "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression "
-          + #"'(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*''"#)
-    }
     guard id == nil || id == registryID else { throw ECRError.repositoryNotFound(name, registry: id ?? "") }
+  }
+}
+
+/// How a repository is to be encrypted: content here lies as the disk keeps it, and there are no keys to choose from.
+struct RequestedEncryption: Codable, Sendable {
+  let encryptionType: String
+  let kmsKey: String?
+
+  /// Throws `ECRError` for anything but the default.
+  func check() throws {
+    guard encryptionType == "AES256" else {
+      throw ECRError.kms("This registry has no key management service: use the encryption type AES256")
+    }
+    // AWS takes no key with AES256 either.
+    guard kmsKey == nil || kmsKey == "" else {
+      throw ECRError.invalidParameter("encryptionConfiguration.kmsKey", "must not be given with AES256")
+    }
   }
 }
 
 struct CreateRepository: OperationInput {
   struct Scanning: Decodable { let scanOnPush: Bool? }
-  struct Encryption: Decodable {
-    let encryptionType: String
-    let kmsKey: String?
-  }
-
   var registryId: String?
   var repositoryName: String
   var tags: [ResourceTag]?
   var imageTagMutability: String?
   var imageTagMutabilityExclusionFilters: [MutabilityFilter]?
   var imageScanningConfiguration: Scanning?
-  var encryptionConfiguration: Encryption?
+  var encryptionConfiguration: RequestedEncryption?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case registryId, repositoryName, tags, imageTagMutability, imageTagMutabilityExclusionFilters
@@ -67,12 +74,7 @@ struct CreateRepository: OperationInput {
       throw ECRError.invalidParameter(
         "Invalid parameter at 'imageScanningConfiguration': this registry does not scan images")
     }
-    if let encryptionConfiguration,
-      encryptionConfiguration.encryptionType != "AES256" || encryptionConfiguration.kmsKey != nil
-    {
-      throw ECRError.invalidParameter(
-        "Invalid parameter at 'encryptionConfiguration': this registry has no KMS; use AES256")
-    }
+    try encryptionConfiguration?.check()
     let labels = try ResourceTag.labels(tags ?? [])
     let mutability = try TagMutability(imageTagMutability ?? "MUTABLE", exclusions: imageTagMutabilityExclusionFilters)
     do {
@@ -100,9 +102,9 @@ struct DescribeRepositories: OperationInput {
 
   func run(_ call: Call) throws -> Output {
     if let repositoryNames {
-      guard nextToken == nil, maxResults == nil, (1...100).contains(repositoryNames.count) else {
+      guard nextToken == nil, maxResults == nil else {
         throw ECRError.invalidParameter(
-          "Invalid parameter at 'repositoryNames' failed to satisfy constraint: '1 to 100 names, without nextToken and maxResults'"
+          "Invalid parameter at 'repositoryNames' failed to satisfy constraint: 'without nextToken and maxResults'"
         )
       }
       let found = try repositoryNames.map { name in
@@ -115,7 +117,7 @@ struct DescribeRepositories: OperationInput {
       throw ECRError.invalidParameter(
         "Invalid parameter at 'registryId': the registry here has the id '\(call.registryID)'")
     }
-    let page = try Page(maxResults)
+    let page = Page(maxResults)
     let found = try call.registry.repositories(after: try Page.position(nextToken), limit: page.limit + 1)
     let shown = found.prefix(page.limit)
     return Output(
@@ -151,4 +153,10 @@ extension Call {
       throw ECRError.repositoryNotEmpty(name, registry: registryID)
     }
   }
+}
+
+extension Operation {
+  static let repositories = [
+    Operation(CreateRepository.self), Operation(DescribeRepositories.self), Operation(DeleteRepository.self),
+  ]
 }

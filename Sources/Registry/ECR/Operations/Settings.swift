@@ -171,3 +171,10 @@ struct ListTagsForResource: OperationInput {
     return Output(tags: labels.sorted { $0.key < $1.key }.map { ResourceTag(key: $0.key, value: $0.value) })
   }
 }
+
+extension Operation {
+  static let settings = [
+    Operation(PutImageTagMutability.self), Operation(TagResource.self), Operation(UntagResource.self),
+    Operation(ListTagsForResource.self),
+  ]
+}

@@ -1,0 +1,4 @@
+/// Upload and download of layers.
+extension Operation {
+  static let layers: [Operation] = []
+}

@@ -1,0 +1,4 @@
+/// Policies of repositories and of the registry.
+extension Operation {
+  static let policies: [Operation] = []
+}

@@ -1,0 +1,4 @@
+/// Scanning of images.
+extension Operation {
+  static let scanning: [Operation] = []
+}

@@ -1,0 +1,47 @@
+internal import FoundationEssentials
+internal import RegistryServer
+
+/// One call of an operation: who calls, and what is asked.
+struct Call: Sendable {
+  let server: RegistryServer
+  let caller: AccessKey
+  /// The account, twelve digits.
+  let registryID: String
+  let region: String
+  /// Where clients reach the registry: `https://host:port`.
+  let baseURL: String
+
+  var registry: Registry { server.registry }
+  var authenticator: Authenticator { server.authenticator }
+
+  /// The host part of image names.
+  var host: String { String(baseURL.drop { $0 != "/" }.drop { $0 == "/" }) }
+
+  func arn(_ repository: String) -> String { "arn:aws:ecr:\(region):\(registryID):repository/\(repository)" }
+}
+
+/// Times are numbers of seconds since 1970.
+func seconds(_ milliseconds: Int64) -> Double { Double(milliseconds) / 1000 }
+
+/// The part of a listing that a call asks for, and the token that leads to the next.
+struct Page: Sendable {
+  let limit: Int
+
+  /// `maxResults` of a call, within the bounds that the model gives it; `standard` where it is left out.
+  init(_ maxResults: Int?, standard: Int = 100) { limit = maxResults ?? standard }
+
+  /// Where a listing goes on, as a client gives it back: nothing for it to read.
+  static func token(_ position: String) -> String { Data(position.utf8).base64EncodedString() }
+
+  static func position(_ token: String?) throws -> String? {
+    guard let token else { return nil }
+    guard let data = Data(base64Encoded: token), let position = String(validating: data, as: UTF8.self) else {
+      throw invalidToken
+    }
+    return position
+  }
+
+  static var invalidToken: ECRError {
+    .invalidParameter("Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'")
+  }
+}
