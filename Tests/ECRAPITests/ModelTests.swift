@@ -6,10 +6,6 @@ import Testing
 @Suite struct ECRModelTests {
   /// Operations that do not answer yet.
   static let pending: Set<String> = [
-    // layers and images
-    "PutImage", "InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "BatchCheckLayerAvailability",
-    "GetDownloadUrlForLayer", "ListImageReferrers",
-
     // policies
     "SetRepositoryPolicy", "GetRepositoryPolicy", "DeleteRepositoryPolicy", "PutRegistryPolicy", "GetRegistryPolicy",
     "DeleteRegistryPolicy",

@@ -24,6 +24,9 @@ public struct ECREndpoint: Sendable {
   /// To be given to `RegistryServer`.
   public var endpoint: RegistryServer.Endpoint {
     { request, server in
+      if request.method == .get || request.method == .head {
+        return await LayerDownload(request)?.respond(request, server)
+      }
       guard request.method == .post else { return nil }
       if request.headers[.amazonTarget] != nil { return await respond(request, server) }
       if request.headers[.contentType]?.hasPrefix("application/x-www-form-urlencoded") == true {

@@ -213,9 +213,11 @@ struct DescribeImages: OperationInput {
     }
     var details: [Detail] = []
     var seen = Set<Digest>()
+    let (tagged, shows) = (filter?.tagged(), filter?.showsActive() ?? true)
     for image in images {
       do {
         let manifest = try call.naming(repositoryName) { try call.find(image, in: repositoryName) }
+        guard shows, tagged == nil || tagged == !manifest.tags.isEmpty else { continue }
         if seen.insert(manifest.digest).inserted { details.append(Detail(manifest, repositoryName, call)) }
       } catch let failure as ImageFailure {
         switch failure.failureCode {
@@ -229,6 +231,15 @@ struct DescribeImages: OperationInput {
   }
 }
 
+/// An image with its manifest.
+struct ImageOutput: Encodable, Sendable {
+  let registryId: String
+  let repositoryName: String
+  let imageId: ImageIdentifier
+  let imageManifest: String
+  let imageManifestMediaType: String
+}
+
 struct BatchGetImage: OperationInput {
   var registryId: String?
   var repositoryName: String
@@ -237,22 +248,18 @@ struct BatchGetImage: OperationInput {
 
   enum CodingKeys: String, CodingKey, CaseIterable { case registryId, repositoryName, imageIds, acceptedMediaTypes }
 
-  struct Image: Encodable {
-    let registryId: String
-    let repositoryName: String
-    let imageId: ImageIdentifier
-    let imageManifest: String
-    let imageManifestMediaType: String
-  }
-
   struct Output: Encodable {
-    var images: [Image] = []
+    var images: [ImageOutput] = []
     var failures: [ImageFailure] = []
   }
+
+  /// Bytes of manifests in one answer: a hundred of the largest would be 400 MiB.
+  private static let answerLimit = 32 << 20
 
   func run(_ call: Call) throws -> Output {
     try call.checkName(repositoryName, registry: registryId)
     var output = Output()
+    var size = 0
     for image in imageIds {
       do {
         let found = try call.naming(repositoryName) { try call.find(image, in: repositoryName) }
@@ -260,8 +267,13 @@ struct BatchGetImage: OperationInput {
           throw ImageFailure(image, .notFound)
         }
         let content = try call.registry.manifest(.digest(found.digest), in: repositoryName)
+        size += content.bytes.count
+        guard size <= Self.answerLimit else {
+          throw ECRError.limitExceeded(
+            "These manifests have more than \(Self.answerLimit) bytes: ask for fewer images.")
+        }
         output.images.append(
-          Image(
+          ImageOutput(
             registryId: call.registryID, repositoryName: repositoryName,
             imageId: ImageIdentifier(digest: found.digest, tag: image.imageTag),
             imageManifest: String(decoding: content.bytes, as: UTF8.self),

@@ -22,6 +22,8 @@ struct Service: Sendable {
       Operation.repositories,
       Operation.settings,
       Operation.images,
+      Operation.putImage,
+      Operation.referrers,
       Operation.layers,
       Operation.policies,
       Operation.lifecycle,

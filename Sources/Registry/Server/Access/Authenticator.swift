@@ -47,7 +47,7 @@ public enum AuthenticationFailure: Error, Hashable, Sendable, CustomStringConver
 public final class Authenticator: Sendable {
   public let keys: AccessKeyFile
   private let passwords: [PasswordFile]
-  private let secret: RegistrySecret
+  let secret: RegistrySecret
   private let logger: Logger
   private let verified: VerifiedPasswords
   /// One thread: bcrypt takes tens of milliseconds by design, and a flood of guesses must leave a processor to others.

@@ -1,10 +1,11 @@
 import Content
 import DistributionSpec
 import HTTPTypes
-import ImageSpec
+public import ImageSpec
 
 extension RegistryServer {
-  func getBlob(_ name: String, _ digest: Digest, _ request: RegistryRequest) async throws -> RegistryResponse {
+  /// Sends a blob, whole or a range of it. Whether the client may read it has been asked before.
+  public func getBlob(_ name: String, _ digest: Digest, _ request: RegistryRequest) async throws -> RegistryResponse {
     let isHead = request.method == .head
     let (size, file) = try await blocking { () -> (Int64, BlobFile?) in
       guard let blob = try self.registry.blob(digest, in: name) else {

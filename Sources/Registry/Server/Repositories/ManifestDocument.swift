@@ -58,6 +58,16 @@ public struct ManifestDocument: Sendable {
     annotations = shape.annotations
   }
 
+  /// `mediaType` of a document, nil where it has none. Throws `manifestInvalid` for what is no manifest.
+  public static func statedMediaType(_ bytes: [UInt8]) throws(RegistryError) -> MediaType? {
+    guard bytes.count <= sizeLimit else { throw .manifestTooLarge(limit: sizeLimit) }
+    guard JSONDepth.isWithin(64, bytes) else { throw .manifestInvalid("its JSON is nested deeper than 64 levels") }
+    struct Stated: Decodable { let mediaType: MediaType? }
+    do { return try JSONDecoder().decode(Stated.self, from: Data(bytes)).mediaType } catch {
+      throw .manifestInvalid("it is not the JSON of a manifest: \(reason(error))")
+    }
+  }
+
   private static func mediaType(_ contentType: MediaType?, _ shape: Shape) throws(RegistryError) -> MediaType {
     let generic: Set<String> = [
       "", "application/json", "application/octet-stream", "text/plain", "application/x-www-form-urlencoded",

@@ -1,0 +1,75 @@
+internal import ImageSpec
+internal import RegistryServer
+
+struct ListImageReferrers: OperationInput {
+  struct Subject: Decodable { let imageDigest: String }
+
+  struct Filter: Decodable {
+    let artifactTypes: [String]?
+    let artifactStatus: String?
+  }
+
+  var registryId: String?
+  var repositoryName: String
+  var subjectId: Subject
+  var filter: Filter?
+  var nextToken: String?
+  var maxResults: Int?
+
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case registryId, repositoryName, subjectId, filter, nextToken, maxResults
+  }
+
+  struct Referrer: Encodable {
+    let digest: String
+    let mediaType: String
+    let artifactType: String?
+    let size: Int64
+    let annotations: [String: String]?
+    let artifactStatus = "ACTIVE"
+  }
+
+  struct Output: Encodable {
+    var referrers: [Referrer] = []
+    var nextToken: String?
+  }
+
+  func run(_ call: Call) throws -> Output {
+    try call.checkName(repositoryName, registry: registryId)
+    guard let subject = try? Digest(parsing: subjectId.imageDigest) else {
+      throw ECRError.invalidParameter("subjectId.imageDigest", "must be a sha256 or sha512 digest")
+    }
+    let page = Page(maxResults, standard: 20)
+    var last = try Page.position(nextToken).map { text in
+      guard let id = Int64(text) else { throw Page.invalidToken }
+      return id
+    }
+    // One type is for the database; of several, those wanted are taken out of what it has, a page at a time.
+    let types = filter?.artifactTypes.map { Set($0) }
+    let only = types.flatMap { $0.count == 1 ? $0.first : nil }
+    var found: [StoredManifest] = []
+    try call.naming(repositoryName) {
+      var isMore = true
+      while isMore, found.count <= page.limit {
+        let some = try call.registry.referrers(
+          of: subject, artifactType: only, in: repositoryName, after: last ?? 0, limit: 200)
+        found += some.filter { types?.contains($0.artifactType ?? "") ?? true }
+        last = some.last?.id
+        isMore = some.count == 200
+      }
+    }
+    // Nothing is ever archived here.
+    guard [nil, "ANY", "ACTIVE"].contains(filter?.artifactStatus) else { return Output() }
+    let shown = found.prefix(page.limit)
+    return Output(
+      referrers: shown.map {
+        Referrer(
+          digest: $0.digest.description, mediaType: $0.mediaType.rawValue, artifactType: $0.artifactType, size: $0.size,
+          annotations: $0.annotations)
+      }, nextToken: found.count > page.limit ? shown.last.map { Page.token(String($0.id)) } : nil)
+  }
+}
+
+extension Operation {
+  static let referrers = [Operation(ListImageReferrers.self)]
+}

@@ -1,0 +1,55 @@
+import GRDB
+public import ImageSpec
+import NIOCore
+
+/// Layers in numbered parts, as ECR's operations send them: uploads of the same kind as those under `/v2/`.
+extension Uploads {
+  /// Adds a part that begins at byte `first`, and returns how many bytes the upload has then.
+  ///
+  /// Throws `uploadOutOfOrder` where it stands elsewhere, and `uploadUnknown`.
+  public func append(_ bytes: [UInt8], at first: Int64, to id: String, in repository: String) throws -> Int64 {
+    let writer = try open(id, in: repository)
+    do {
+      guard writer.offset == first else { throw RegistryError.uploadOutOfOrder(id, received: writer.offset) }
+      try writer.append([ByteBuffer(bytes: bytes)])
+    } catch {
+      try writer.release()
+      throw error
+    }
+    let received = writer.offset
+    try writer.release()
+    return received
+  }
+
+  /// Bytes that an upload has.
+  public func received(by id: String, in repository: String) throws -> Int64 {
+    let writer = try open(id, in: repository)
+    let received = writer.offset
+    try writer.release()
+    return received
+  }
+
+  /// Makes an upload a blob of its repository, and returns its size. A wrong digest ends the upload.
+  public func complete(_ id: String, expecting digest: Digest, in repository: String) throws -> Int64 {
+    try open(id, in: repository).finish(expecting: digest)
+  }
+
+  /// Ends an upload and removes its bytes.
+  public func cancel(_ id: String, in repository: String) throws { try open(id, in: repository).discard() }
+}
+
+extension Registry {
+  /// A blob for a push that asks for it and then leaves it out; nil where it has to come.
+  public func offeredBlob(_ digest: Digest, in name: String) throws -> LinkedBlob? {
+    let found = try blob(digest, in: name)
+    if let found, found.isOld { try touchBlob(digest, in: name) }
+    return found
+  }
+
+  /// A manifest of the repository that has `digest` as its config or layer.
+  public func manifest(with digest: Digest, in name: String) throws -> Digest? {
+    try store.database.read { database in
+      try Self.parent(database, digest, Self.existing(database, name).id, kind: "blob")
+    }
+  }
+}
