@@ -112,6 +112,7 @@ let package = Package(
         sqlite, system,
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
       ]),
+    module("Lifecycle", "Registry/Lifecycle"),
     networkModule(
       "RegistryServer", "Registry/Server",
       [
@@ -205,6 +206,7 @@ let package = Package(
     tests("Commands", ["Commands", "Engine"]),
     tests("Sandboxes", ["Sandboxes", "RuntimeSpec", "Kernel", system]),
     tests("Snapshots", ["Snapshots", "Content", "Layers", "ImageSpec", "Kernel", system]),
+    tests("Lifecycle", ["Lifecycle"]),
     tests(
       "RegistryServer",
       [
