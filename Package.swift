@@ -113,12 +113,12 @@ let package = Package(
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
       ]),
     module("Lifecycle", "Registry/Lifecycle"),
+    module("Metadata", "Registry/Metadata", ["Content", sqlite, system]),
     networkModule(
       "RegistryServer", "Registry/Server",
       [
-        "DistributionSpec", "Content", "ImageSpec", "Kernel", "CCrypt", crypto, logging, nioCore, nioPosix, nioHTTP1,
-        nioSSL, httpTypes,
-        sqlite, system,
+        "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", "CCrypt", crypto, logging, nioCore, nioPosix,
+        nioHTTP1, nioSSL, httpTypes, system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),
         .product(name: "SwiftASN1", package: "swift-asn1"),
@@ -210,7 +210,8 @@ let package = Package(
     tests(
       "RegistryServer",
       [
-        "RegistryServer", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging, httpTypes, nioCore, system,
+        "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging, httpTypes, nioCore,
+        system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),
         .product(name: "SwiftASN1", package: "swift-asn1"),

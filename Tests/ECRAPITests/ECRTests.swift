@@ -21,7 +21,7 @@ final class TestECR: Sendable {
   let server: RegistryServer
   let key: AccessKey
 
-  init(region: String? = nil) throws {
+  init(region: String? = nil, declared: [Realm] = []) throws {
     var template = Array("/tmp/ecr-test.XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw Errno.current }
     root = FilePath(String(cString: template))
@@ -30,11 +30,11 @@ final class TestECR: Sendable {
     key = try files.keys.create(user: "ada")
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    let ecr = try #require(ECREndpoint(registryID: "123456789012", region: region))
+    let realms = try #require(RealmTable(account: "123456789012", region: region, declared: declared))
     server = RegistryServer(
       registry,
       authenticator: Authenticator(passwords: [], keys: files.keys, secret: try files.secret(), logger: logger),
-      policy: AccessPolicy(), endpoints: [ecr.endpoint], logger: logger)
+      policy: AccessPolicy(), realms: realms, endpoints: [ECREndpoint().endpoint], logger: logger)
   }
 
   deinit { try? removeTree(root) }

@@ -25,7 +25,7 @@ final class TestRegistry: Sendable {
 
   init(
     anonymous: AnonymousAccess = .push, createsOnPush: Bool = true, root: FilePath? = nil,
-    endpoints: [RegistryServer.Endpoint] = []
+    realms: RealmTable = .onlyMain, endpoints: [RegistryServer.Endpoint] = []
   ) throws {
     ownsRoot = root == nil
     self.root = try root ?? Self.makeDirectory()
@@ -40,7 +40,7 @@ final class TestRegistry: Sendable {
       registry,
       authenticator: Authenticator(
         passwords: [files.passwords], keys: files.keys, secret: try files.secret(), logger: logger),
-      policy: AccessPolicy(anonymous: anonymous), endpoints: endpoints, logger: logger)
+      policy: AccessPolicy(anonymous: anonymous), realms: realms, endpoints: endpoints, logger: logger)
   }
 
   static func makeDirectory() throws -> FilePath {
@@ -68,14 +68,14 @@ final class TestRegistry: Sendable {
   @discardableResult
   func send(
     _ method: HTTPRequest.Method, _ target: String, _ headers: [String: String] = [:], body: [UInt8] = [],
-    as credentials: String? = nil
+    as credentials: String? = nil, host: String = "registry.test:5000"
   ) async throws -> Answer {
     var fields = HTTPFields()
     for (name, value) in headers { fields[try #require(HTTPField.Name(name))] = value }
     if !body.isEmpty { fields[.contentLength] = String(body.count) }
     if let credentials { fields[.authorization] = "Basic " + Data(credentials.utf8).base64EncodedString() }
     let request = RegistryRequest(
-      method: method, target: target, headers: fields, authority: "registry.test:5000", remote: "192.0.2.1",
+      method: method, target: target, headers: fields, authority: host, remote: "192.0.2.1",
       body: RequestBody(buffer: ByteBuffer(bytes: body)))
     let response = await server.respond(to: request).response
     let bytes: [UInt8] =

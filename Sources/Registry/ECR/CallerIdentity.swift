@@ -7,18 +7,16 @@ internal import RegistryServer
 /// The one operation of AWS's STS that tools call before they turn to ECR: who am I? (STS, GetCallerIdentity; query
 /// protocol)
 struct CallerIdentity: Sendable {
-  let registryID: String
-  let region: String?
-
   func respond(_ request: RegistryRequest, _ server: RegistryServer) async -> RegistryResponse? {
     do {
       guard let body = try await request.collectBody(limit: 64 << 10) else {
         throw ECRError.requestTooLarge(limit: 64 << 10)
       }
       guard let action = Query(parsing: String(decoding: body, as: UTF8.self))["Action"] else { return nil }
-      let verifier = SignatureVerifier(keys: server.authenticator.keys, region: region)
+      let verifier = SignatureVerifier(keys: server.authenticator.keys, region: ECREndpoint.onlyRegion(server))
       let key = try verifier.verify(verifier.claim(request, service: "sts"), request, body: body).key
       guard action == "GetCallerIdentity" else { throw ECRError.unknownOperation(action) }
+      let registryID = server.realms.account
       return Self.xml(
         .ok,
         """

@@ -7,19 +7,7 @@ public import RegistryServer
 ///
 /// `aws ecr … --endpoint-url https://host:5000`, boto3 and other SDKs call it; the tokens that it gives out sign docker in.
 public struct ECREndpoint: Sendable {
-  /// Twelve digits: the account that ARNs and answers name.
-  public let registryID: String
-  /// nil takes the region that a client signs for.
-  public let region: String?
-
-  public static let defaultRegistryID = "000000000000"
-
-  /// nil where `registryID` is not twelve digits.
-  public init?(registryID: String = ECREndpoint.defaultRegistryID, region: String? = nil) {
-    guard registryID.utf8.count == 12, registryID.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-    self.registryID = registryID
-    self.region = region
-  }
+  public init() {}
 
   /// To be given to `RegistryServer`.
   public var endpoint: RegistryServer.Endpoint {
@@ -30,7 +18,7 @@ public struct ECREndpoint: Sendable {
       guard request.method == .post else { return nil }
       if request.headers[.amazonTarget] != nil { return await respond(request, server) }
       if request.headers[.contentType]?.hasPrefix("application/x-www-form-urlencoded") == true {
-        return await CallerIdentity(registryID: registryID, region: region).respond(request, server)
+        return await CallerIdentity().respond(request, server)
       }
       return nil
     }
@@ -39,7 +27,7 @@ public struct ECREndpoint: Sendable {
   private func respond(_ request: RegistryRequest, _ server: RegistryServer) async -> RegistryResponse {
     let target = request.headers[.amazonTarget] ?? ""
     do {
-      let verifier = SignatureVerifier(keys: server.authenticator.keys, region: region)
+      let verifier = SignatureVerifier(keys: server.authenticator.keys, region: Self.onlyRegion(server))
       let found = try? Service.find(target)
       let claim = try verifier.claim(request, service: found?.service.signingName ?? "ecr")
       guard let found else { throw ECRError.unknownOperation(target) }
@@ -48,9 +36,14 @@ public struct ECREndpoint: Sendable {
       guard let body = try await request.collectBody(limit: limit) else { throw ECRError.requestTooLarge(limit: limit) }
       let verified = try verifier.verify(claim, request, body: body)
       guard let operation else { throw ECRError.unknownOperation(found.operation) }
+      let region = verified.scope.region
+      guard let realm = server.realms.find(account: server.realms.account, region: region) else {
+        throw ECRError.invalidSignature("This server has no registry in the region '\(region.prefix(40))'.")
+      }
       let call = Call(
-        server: server, caller: verified.key, registryID: registryID, region: region ?? verified.scope.region,
-        baseURL: server.baseURL(request))
+        server: server, registry: server.registry.at(realm), caller: verified.key,
+        registryID: server.realms.account(of: realm), region: server.realms.region(of: realm) ?? region,
+        baseURL: server.baseURL(request), imagePrefix: server.realms.imagePrefix(of: realm, host: server.host(request)))
       let bytes = try await operation.run(body, found.service.model, call)
       server.logger.info(
         "ecr", metadata: ["operation": "\(target)", "user": "\(verified.key.user)/\(verified.key.id)"])
@@ -63,6 +56,11 @@ public struct ECREndpoint: Sendable {
       server.logger.error("ecr failed", metadata: ["operation": "\(target)", "error": "\(error)"])
       return Self.failure(.server)
     }
+  }
+
+  /// The one region that may be signed for; nil where it depends on what realms there are.
+  static func onlyRegion(_ server: RegistryServer) -> String? {
+    server.realms.declared.isEmpty ? server.realms.region : nil
   }
 
   static func failure(_ error: ECRError) -> RegistryResponse {

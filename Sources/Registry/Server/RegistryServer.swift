@@ -16,6 +16,7 @@ public final class RegistryServer: Sendable {
   public let logger: Logger
   /// Address that clients use, `https://registry.example`, where it is not the one in their `Host` header.
   public let externalURL: String?
+  public let realms: RealmTable
   let threads: NIOThreadPool
   private let endpoints: [Endpoint]
 
@@ -24,12 +25,13 @@ public final class RegistryServer: Sendable {
 
   public init(
     _ registry: Registry, authenticator: Authenticator, policy: AccessPolicy, externalURL: String? = nil,
-    endpoints: [Endpoint] = [], logger: Logger
+    realms: RealmTable = .onlyMain, endpoints: [Endpoint] = [], logger: Logger
   ) {
     self.registry = registry
     self.authenticator = authenticator
     self.policy = policy
     self.externalURL = externalURL
+    self.realms = realms
     self.endpoints = endpoints
     self.logger = logger
     uploads = Uploads(registry)
@@ -52,14 +54,22 @@ public final class RegistryServer: Sendable {
       ?? "\(request.isSecure ? "https" : "http")://\(request.authority.isEmpty ? "localhost" : request.authority)"
   }
 
+  /// `host:port` of the same.
+  public func host(_ request: RegistryRequest) -> String {
+    String(baseURL(request).drop { $0 != "/" }.drop { $0 == "/" }.prefix { $0 != "/" })
+  }
+
   /// A request that passed the door: all about it that can be told before its body is read.
   public struct Admitted: Sendable {
     let route: Route
     public let principal: Principal
+    /// The registry of the realm that the request names.
+    public let registry: Registry
+    public let origin: Origin
   }
 
   /// The door of `/v2/`. Throws what `RegistryResponse.failure` knows.
-  func admit(_ request: RegistryRequest) async throws -> Admitted {
+  func admit(_ request: RegistryRequest, _ realm: Realm) async throws -> Admitted {
     let principal = try await authenticator.principal(authorization: request.headers[.authorization])
     if principal == .anonymous, policy.anonymous == .none { throw EndpointError.denied("sign in first") }
     let route = try Route(parsing: request.path)
@@ -70,7 +80,9 @@ public final class RegistryServer: Sendable {
       route == .base
       ? policy.opensBase(to: principal) : policy.allows(principal, action, repository: route.name)
     guard isAllowed else { throw EndpointError.denied("\(action.rawValue) on \(route.name ?? "this registry")") }
-    return Admitted(route: route, principal: principal)
+    return Admitted(
+      route: route, principal: principal, registry: registry.at(realm),
+      origin: Origin(principal: "\(principal)", remote: request.remote))
   }
 
   static func action(_ route: Route, _ method: HTTPRequest.Method) -> Action? {
@@ -95,10 +107,15 @@ public final class RegistryServer: Sendable {
       try? await onAdmission()
       return (await respondOutside(request), .anonymous)
     }
+    guard let place = realms.place(request) else {
+      return (.failure(.nameUnknown, "no registry here has the name \(request.authority.prefix(160))"), .anonymous)
+    }
+    var request = request
+    request.path = place.path
     var principal = Principal.anonymous
     var response: RegistryResponse
     do {
-      let admitted = try await admit(request)
+      let admitted = try await admit(request, place.realm)
       principal = admitted.principal
       try await onAdmission()
       response = try await handle(admitted, request)
@@ -106,30 +123,40 @@ public final class RegistryServer: Sendable {
       response = refusal(error, request, principal)
     }
     response.headers[.dockerAPIVersion] = Header.dockerAPIVersionValue
+    if !place.prefix.isEmpty { Self.restore(place.prefix, in: &response) }
     return (response, principal)
+  }
+
+  /// Puts the part of the path that named the realm back into the answer's links.
+  private static func restore(_ prefix: String, in response: inout RegistryResponse) {
+    for field in [HTTPField.Name.location, .link] {
+      guard let value = response.headers[field], let start = value.range(of: "/v2/") else { continue }
+      response.headers[field] = value.replacingCharacters(in: start, with: "/v2/\(prefix)")
+    }
   }
 
   private func handle(_ admitted: Admitted, _ request: RegistryRequest) async throws -> RegistryResponse {
     switch admitted.route {
     case .base: return RegistryResponse(.ok, contentType: "application/json", bytes: Array("{}".utf8))
-    case .catalog: return try await getCatalog(request, admitted.principal)
-    case .tags(let name): return try await getTags(name, request)
-    case .referrers(let name, let digest): return try await getReferrers(name, digest, request)
+    case .catalog: return try await getCatalog(admitted, request)
+    case .tags(let name): return try await getTags(admitted, name, request)
+    case .referrers(let name, let digest): return try await getReferrers(admitted, name, digest, request)
     case .manifest(let name, let reference):
       switch request.method {
-      case .put: return try await putManifest(name, reference, request)
-      case .delete: return try await deleteManifest(name, reference)
-      default: return try await getManifest(name, reference, request)
+      case .put: return try await putManifest(admitted, name, reference, request)
+      case .delete: return try await deleteManifest(admitted, name, reference)
+      default: return try await getManifest(admitted, name, reference, request)
       }
     case .blob(let name, let digest):
-      return request.method == .delete ? try await deleteBlob(name, digest) : try await getBlob(name, digest, request)
-    case .uploads(let name): return try await postUpload(name, request, admitted.principal)
+      return request.method == .delete
+        ? try await deleteBlob(admitted, name, digest) : try await getBlob(admitted, name, digest, request)
+    case .uploads(let name): return try await postUpload(admitted, name, request)
     case .upload(let name, let id):
       switch request.method {
-      case .patch: return try await patchUpload(name, id, request)
-      case .put: return try await putUpload(name, id, request)
-      case .delete: return try await deleteUpload(name, id)
-      default: return try await getUpload(name, id)
+      case .patch: return try await patchUpload(admitted, name, id, request)
+      case .put: return try await putUpload(admitted, name, id, request)
+      case .delete: return try await deleteUpload(admitted, name, id)
+      default: return try await getUpload(admitted, name, id)
       }
     }
   }

@@ -62,6 +62,9 @@ extension RegistryServer {
         throw Stopped()
       }
       group.addTask { await self.keepUp(tls) }
+      group.addTask {
+        await self.registry.jobs.run(logger: self.logger) { work in try await self.blocking(work) }
+      }
       defer { group.cancelAll() }
       do {
         // A server that ends by itself has failed; the others then stop too.

@@ -58,7 +58,7 @@ struct InitiateLayerUpload: OperationInput {
     try call.checkName(repositoryName, registry: registryId)
     return try call.naming(repositoryName) {
       _ = try call.registry.repository(repositoryName)
-      return Output(uploadId: UploadID(try call.server.uploads.begin(in: repositoryName)).text, partSize: 10 << 20)
+      return Output(uploadId: UploadID(try call.server.uploads.begin(in: repositoryName, of: call.registry)).text, partSize: 10 << 20)
     }
   }
 }
@@ -95,7 +95,7 @@ struct UploadLayerPart: OperationInput {
     let id = UploadID.parse(uploadId)
     let received = try call.uploading(uploadId, in: repositoryName) {
       do {
-        return try call.server.uploads.append(Array(layerPartBlob), at: partFirstByte, to: id, in: repositoryName)
+        return try call.server.uploads.append(Array(layerPartBlob), at: partFirstByte, to: id, in: repositoryName, of: call.registry)
       } catch RegistryError.uploadOutOfOrder(_, let received) {
         throw outOfOrder(received, call)
       }
@@ -140,12 +140,12 @@ struct CompleteLayerUpload: OperationInput {
     }
     let id = UploadID.parse(uploadId)
     try call.uploading(uploadId, in: repositoryName) {
-      guard try call.server.uploads.received(by: id, in: repositoryName) > 0 else {
+      guard try call.server.uploads.received(by: id, in: repositoryName, of: call.registry) > 0 else {
         throw ECRError("EmptyUploadException", "Layer upload with id '\(uploadId)' has no layer parts")
       }
       let isKnown = try call.registry.offeredBlob(digest, in: repositoryName) != nil
       do {
-        _ = try call.server.uploads.complete(id, expecting: digest, in: repositoryName)
+        _ = try call.server.uploads.complete(id, expecting: digest, in: repositoryName, of: call.registry)
       } catch RegistryError.digestMismatch(let expected, let actual) {
         throw ECRError(
           "InvalidLayerException", "Layer digest '\(expected)' does not match the digest of what was sent, '\(actual)'")
@@ -247,7 +247,7 @@ struct GetDownloadUrlForLayer: OperationInput {
       }
     }
     let link = DownloadLink(
-      repository: repositoryName, digest: digest, keyID: call.caller.id,
+      realm: call.registry.realm, repository: repositoryName, digest: digest, keyID: call.caller.id,
       expires: SignatureTime.now.seconds + LayerDownload.lifetime)
     return Output(
       downloadUrl: call.baseURL + LayerDownload(link, signature: call.authenticator.sign(link)).target,

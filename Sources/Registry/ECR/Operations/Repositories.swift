@@ -20,7 +20,7 @@ struct RepositoryDescription: Encodable {
     repositoryArn = call.arn(repository.name)
     registryId = call.registryID
     repositoryName = repository.name
-    repositoryUri = "\(call.host)/\(repository.name)"
+    repositoryUri = "\(call.imagePrefix)/\(repository.name)"
     createdAt = seconds(repository.created)
     imageTagMutability = repository.mutability.rule.rawValue
     imageTagMutabilityExclusionFilters = MutabilityFilter.list(repository.mutability)

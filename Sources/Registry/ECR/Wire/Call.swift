@@ -4,18 +4,18 @@ internal import RegistryServer
 /// One call of an operation: who calls, and what is asked.
 struct Call: Sendable {
   let server: RegistryServer
+  /// The registry of the realm that is called.
+  let registry: Registry
   let caller: AccessKey
   /// The account, twelve digits.
   let registryID: String
   let region: String
   /// Where clients reach the registry: `https://host:port`.
   let baseURL: String
+  /// What stands before a repository's name in an image's.
+  let imagePrefix: String
 
-  var registry: Registry { server.registry }
   var authenticator: Authenticator { server.authenticator }
-
-  /// The host part of image names.
-  var host: String { String(baseURL.drop { $0 != "/" }.drop { $0 == "/" }) }
 
   func arn(_ repository: String) -> String { "arn:aws:ecr:\(region):\(registryID):repository/\(repository)" }
 }

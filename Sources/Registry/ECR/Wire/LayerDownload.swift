@@ -19,7 +19,8 @@ struct LayerDownload: Sendable {
   }
 
   var target: String {
-    let query = Query([("expires", String(link.expires)), ("key", link.keyID), ("signature", signature)])
+    let realm = link.realm.isMain ? [] : [("account", link.realm.account), ("region", link.realm.region)]
+    let query = Query(realm + [("expires", String(link.expires)), ("key", link.keyID), ("signature", signature)])
     return "\(Self.prefix)\(link.repository)/\(link.digest)?\(query)"
   }
 
@@ -31,7 +32,9 @@ struct LayerDownload: Sendable {
       let signature = request.query["signature"]
     else { return nil }
     let repository = path[..<slash].dropFirst(Self.prefix.count)
-    link = DownloadLink(repository: String(repository), digest: digest, keyID: key, expires: expires)
+    // A realm that is malformed is not the one that was signed.
+    let realm = Realm(account: request.query["account"] ?? "", region: request.query["region"] ?? "") ?? .main
+    link = DownloadLink(realm: realm, repository: String(repository), digest: digest, keyID: key, expires: expires)
     self.signature = signature
   }
 
@@ -42,7 +45,7 @@ struct LayerDownload: Sendable {
         return RegistryResponse(
           .forbidden, contentType: "text/plain", bytes: Array("this address is not valid, or not any more\n".utf8))
       }
-      return try await server.getBlob(link.repository, link.digest, request)
+      return try await server.getBlob(server.registry.at(link.realm), link.repository, link.digest, request)
     } catch is RegistryError {
       return RegistryResponse(.notFound, contentType: "text/plain", bytes: Array("the layer is gone\n".utf8))
     } catch {

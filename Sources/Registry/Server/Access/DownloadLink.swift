@@ -8,13 +8,15 @@ public import ImageSpec
 ///
 /// Nothing about it is kept: what it allows stands in it, under a MAC. It ends with the key that asked for it.
 public struct DownloadLink: Hashable, Sendable {
+  public let realm: Realm
   public let repository: String
   public let digest: Digest
   public let keyID: String
   /// Seconds since 1970.
   public let expires: Int64
 
-  public init(repository: String, digest: Digest, keyID: String, expires: Int64) {
+  public init(realm: Realm, repository: String, digest: Digest, keyID: String, expires: Int64) {
+    self.realm = realm
     self.repository = repository
     self.digest = digest
     self.keyID = keyID
@@ -22,7 +24,7 @@ public struct DownloadLink: Hashable, Sendable {
   }
 
   /// The first byte tells it from a sign-in token's.
-  private var body: [UInt8] { [2] + Array("\(repository)\n\(digest)\n\(keyID)\n\(expires)".utf8) }
+  private var body: [UInt8] { [2] + Array("\(realm)\n\(repository)\n\(digest)\n\(keyID)\n\(expires)".utf8) }
 
   fileprivate func signature(_ secret: RegistrySecret) -> String {
     Data(HMAC<SHA256>.authenticationCode(for: body, using: secret.tokenKey)).base64EncodedString()

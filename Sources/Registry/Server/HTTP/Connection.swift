@@ -19,7 +19,8 @@ struct Connection: ServerChildChannel {
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
     let watch = OutboundWatch(timeout: limits.write)
-    let facts = ConnectionFacts(remote: channel.remoteAddress, watch: NIOLoopBound(watch, eventLoop: channel.eventLoop))
+    let facts = ConnectionFacts(
+      remote: channel.remoteAddress, local: channel.localAddress, watch: NIOLoopBound(watch, eventLoop: channel.eventLoop))
     return channel.eventLoop.makeCompletedFuture {
       // Uploads come in as large pieces as the socket has.
       try channel.syncOptions?.setOption(
@@ -58,13 +59,16 @@ struct ConnectionLimits: Sendable {
 final class ConnectionFacts: Sendable {
   /// The other end's address.
   let remote: String
+  /// 0 where there is none.
+  let localPort: UInt16
   /// True where the other end is this host: what is not encrypted stays inside it.
   let isLocal: Bool
   let watch: NIOLoopBound<OutboundWatch>
   private let secure = Atomic(false)
 
-  init(remote address: SocketAddress?, watch: NIOLoopBound<OutboundWatch>) {
+  init(remote address: SocketAddress?, local: SocketAddress?, watch: NIOLoopBound<OutboundWatch>) {
     remote = address?.ipAddress ?? "unknown"
+    localPort = UInt16(local?.port ?? 0)
     isLocal =
       switch address {
       case .v4: remote.hasPrefix("127.")

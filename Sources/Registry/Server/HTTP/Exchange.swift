@@ -20,7 +20,8 @@ struct Exchange {
     let isSecure = facts.isSecure
     let registryRequest = RegistryRequest(
       method: request.method, target: request.head.path ?? "/", headers: request.headers,
-      authority: request.head.authority ?? "", isSecure: isSecure, remote: facts.remote, body: request.body)
+      authority: request.head.authority ?? "", isSecure: isSecure, remote: facts.remote,
+      localPort: facts.localPort, body: request.body)
     let waits = request.headers[.expect]?.lowercased() == "100-continue"
     var wasAdmitted = false
     let response: RegistryResponse

@@ -6,8 +6,8 @@ public import NIOCore
 /// A request as the registry's endpoints see it.
 public struct RegistryRequest: Sendable {
   public let method: HTTPRequest.Method
-  /// As it was sent, without the query, `%XX` not decoded.
-  public let path: String
+  /// As it was sent, without the query, `%XX` not decoded; in handlers without the part that names a realm.
+  public internal(set) var path: String
   /// As it was sent, without the question mark.
   public let rawQuery: String
   public let query: Query
@@ -17,12 +17,14 @@ public struct RegistryRequest: Sendable {
   public let isSecure: Bool
   /// The other end's address, for the log.
   public let remote: String
+  /// The port that the request came to; 0 where it came by none.
+  public let localPort: UInt16
   public let body: RequestBody
 
   public init(
     method: HTTPRequest.Method, target: String, headers: HTTPFields = [:], authority: String = "",
     isSecure: Bool = false,
-    remote: String = "", body: RequestBody = RequestBody(buffer: ByteBuffer())
+    remote: String = "", localPort: UInt16 = 0, body: RequestBody = RequestBody(buffer: ByteBuffer())
   ) {
     self.method = method
     let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
@@ -33,6 +35,7 @@ public struct RegistryRequest: Sendable {
     self.authority = authority
     self.isSecure = isSecure
     self.remote = remote
+    self.localPort = localPort
     self.body = body
   }
 

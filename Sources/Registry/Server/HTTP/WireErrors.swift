@@ -1,9 +1,9 @@
 import Content
 import DistributionSpec
 import FoundationEssentials
-import GRDB
 import HTTPTypes
 import Kernel
+import Metadata
 import SystemPackage
 
 /// The one table from errors to answers under `/v2/`. (distribution-spec, Error codes)
@@ -30,7 +30,7 @@ extension RegistryResponse {
         .unavailable, "the registry's disk is full", status: .init(code: 507, reasonPhrase: "Insufficient Storage"))
     case ContentError.ingestBusy:
       return failure(.blobUploadInvalid, "another request is writing to this upload", status: .conflict)
-    case let error as DatabaseError where error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_FULL:
+    case MetadataError.unavailable:
       return failure(.unavailable, "the registry cannot write at the moment; try again")
     // What is left is the registry's own trouble: the log has it, paths and all; the client gets no more than the fact.
     default: return failure(.unknown, "the registry failed to do this; its log says why")

@@ -4,17 +4,25 @@ import HTTPTypes
 public import ImageSpec
 
 extension RegistryServer {
+  func getBlob(
+    _ admitted: Admitted, _ name: String, _ digest: Digest, _ request: RegistryRequest
+  ) async throws -> RegistryResponse {
+    try await getBlob(admitted.registry, name, digest, request)
+  }
+
   /// Sends a blob, whole or a range of it. Whether the client may read it has been asked before.
-  public func getBlob(_ name: String, _ digest: Digest, _ request: RegistryRequest) async throws -> RegistryResponse {
+  public func getBlob(
+    _ registry: Registry, _ name: String, _ digest: Digest, _ request: RegistryRequest
+  ) async throws -> RegistryResponse {
     let isHead = request.method == .head
     let (size, file) = try await blocking { () -> (Int64, BlobFile?) in
-      guard let blob = try self.registry.blob(digest, in: name) else {
-        throw try self.registry.repositoryExists(name)
+      guard let blob = try registry.blob(digest, in: name) else {
+        throw try registry.repositoryExists(name)
           ? RegistryError.blobUnknown(digest, repository: name) : RegistryError.repositoryUnknown(name)
       }
       // A push asks like this, and then leaves out what is here.
-      if isHead, blob.isOld { try self.registry.touchBlob(digest, in: name) }
-      return (blob.size, isHead ? nil : BlobFile(try self.registry.store.open(digest)))
+      if isHead, blob.isOld { try registry.touchBlob(digest, in: name) }
+      return (blob.size, isHead ? nil : BlobFile(try registry.store.open(digest)))
     }
     let tag = "\"\(digest)\""
     var headers: HTTPFields = [
@@ -39,8 +47,8 @@ extension RegistryServer {
     return RegistryResponse(.ok, headers, body: file.map { .file($0, 0..<size) } ?? .none)
   }
 
-  func deleteBlob(_ name: String, _ digest: Digest) async throws -> RegistryResponse {
-    try await blocking { try self.registry.deleteBlob(digest, in: name) }
+  func deleteBlob(_ admitted: Admitted, _ name: String, _ digest: Digest) async throws -> RegistryResponse {
+    try await blocking { try admitted.registry.deleteBlob(digest, in: name) }
     return RegistryResponse(.accepted)
   }
 }

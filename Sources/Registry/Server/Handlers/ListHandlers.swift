@@ -2,23 +2,23 @@ import DistributionSpec
 import HTTPTypes
 
 extension RegistryServer {
-  func getTags(_ name: String, _ request: RegistryRequest) async throws -> RegistryResponse {
+  func getTags(_ admitted: Admitted, _ name: String, _ request: RegistryRequest) async throws -> RegistryResponse {
     let limit = min(try Self.pageSize(request.query) ?? Self.largestPage, Self.largestPage)
     let last = request.query["last"]
     // One more than asked for tells whether there is a next page.
-    let found = try await blocking { try self.registry.tags(name, after: last, limit: limit + 1) }
+    let found = try await blocking { try admitted.registry.tags(name, after: last, limit: limit + 1) }
     let page = Array(found.prefix(limit))
     var response = RegistryResponse.json(.ok, TagList(name: name, tags: page))
     response.headers[.link] = Self.next(request.path, page.last, limit, more: found.count > limit)
     return response
   }
 
-  func getCatalog(_ request: RegistryRequest, _ principal: Principal) async throws -> RegistryResponse {
+  func getCatalog(_ admitted: Admitted, _ request: RegistryRequest) async throws -> RegistryResponse {
     let limit = min(try Self.pageSize(request.query) ?? 1000, Self.largestPage)
     let last = request.query["last"]
-    let found = try await blocking { try self.registry.repositories(after: last, limit: limit + 1) }
+    let found = try await blocking { try admitted.registry.repositories(after: last, limit: limit + 1) }
     let page = found.prefix(limit).map(\.name)
-    let visible = page.filter { policy.allows(principal, .pull, repository: $0) }
+    let visible = page.filter { policy.allows(admitted.principal, .pull, repository: $0) }
     var response = RegistryResponse.json(.ok, Catalog(repositories: visible))
     response.headers[.link] = Self.next(request.path, page.last, limit, more: found.count > limit)
     return response

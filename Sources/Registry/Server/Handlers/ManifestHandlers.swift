@@ -4,14 +4,14 @@ import ImageSpec
 import NIOCore
 
 extension RegistryServer {
-  func getManifest(_ name: String, _ reference: ManifestReference, _ request: RegistryRequest) async throws
-    -> RegistryResponse
-  {
+  func getManifest(
+    _ admitted: Admitted, _ name: String, _ reference: ManifestReference, _ request: RegistryRequest
+  ) async throws -> RegistryResponse {
     let content: ManifestContent
-    if let hot = try registry.hotManifest(reference, in: name) {
+    if let hot = try admitted.registry.hotManifest(reference, in: name) {
       content = hot
     } else {
-      content = try await blocking { try self.registry.manifest(reference, in: name) }
+      content = try await blocking { try admitted.registry.manifest(reference, in: name) }
     }
     guard Self.accepts(request.headers[values: .accept], content.mediaType) else {
       throw EndpointError.notAcceptable(content.mediaType.rawValue)
@@ -23,6 +23,12 @@ extension RegistryServer {
     if Self.matches(request.headers[.ifNoneMatch], tag) { return RegistryResponse(.notModified, headers) }
     // A digest names the same bytes for ever; a tag has to be asked for again.
     headers[.cacheControl] = reference.digest == nil ? "no-cache" : "max-age=31536000, immutable"
+    if request.method == .get, admitted.registry.events.wants(.pull) {
+      admitted.registry.events.publish(
+        RegistryEvent(
+          .pull, in: admitted.registry, repository: name, digest: content.digest.description, tag: reference.tag,
+          mediaType: content.mediaType.rawValue, size: Int64(content.bytes.count), by: admitted.origin))
+    }
     return RegistryResponse(.ok, headers, body: .bytes(ByteBuffer(bytes: content.bytes)))
   }
 
@@ -46,9 +52,9 @@ extension RegistryServer {
       }
   }
 
-  func putManifest(_ name: String, _ reference: ManifestReference, _ request: RegistryRequest) async throws
-    -> RegistryResponse
-  {
+  func putManifest(
+    _ admitted: Admitted, _ name: String, _ reference: ManifestReference, _ request: RegistryRequest
+  ) async throws -> RegistryResponse {
     guard let bytes = try await request.collectBody(limit: ManifestDocument.sizeLimit) else {
       throw RegistryError.manifestTooLarge(limit: ManifestDocument.sizeLimit)
     }
@@ -60,7 +66,8 @@ extension RegistryServer {
     for tag in more where !Reference.isTag(tag) { throw RouteError.invalidTag(tag) }
     let tags = (reference.tag.map { [$0] } ?? []) + more
     let result = try await blocking {
-      try self.registry.putManifest(bytes, contentType: contentType, in: name, tags: tags, expected: reference.digest)
+      try admitted.registry.putManifest(bytes, contentType: contentType, in: name, tags: tags, expected: reference.digest,
+        by: admitted.origin)
     }
     var headers: HTTPFields = [
       .location: Route.manifest(name: name, reference: .digest(result.digest)).path,
@@ -71,22 +78,26 @@ extension RegistryServer {
     return RegistryResponse(.created, headers)
   }
 
-  func deleteManifest(_ name: String, _ reference: ManifestReference) async throws -> RegistryResponse {
+  func deleteManifest(
+    _ admitted: Admitted, _ name: String, _ reference: ManifestReference
+  ) async throws -> RegistryResponse {
     try await blocking {
       switch reference {
-      case .tag(let tag): try self.registry.deleteTag(tag, in: name)
-      case .digest(let digest): try self.registry.deleteManifest(digest, in: name)
+      case .tag(let tag): try admitted.registry.deleteTag(tag, in: name, by: admitted.origin)
+      case .digest(let digest): try admitted.registry.deleteManifest(digest, in: name, by: admitted.origin)
       }
     }
     return RegistryResponse(.accepted)
   }
 
-  func getReferrers(_ name: String, _ digest: Digest, _ request: RegistryRequest) async throws -> RegistryResponse {
+  func getReferrers(
+    _ admitted: Admitted, _ name: String, _ digest: Digest, _ request: RegistryRequest
+  ) async throws -> RegistryResponse {
     let artifactType = request.query["artifactType"].flatMap { $0.isEmpty ? nil : $0 }
     let last = request.query["last"].flatMap { Int64($0) } ?? 0
     let limit = min(try Self.pageSize(request.query) ?? Self.referrersPage, Self.referrersPage)
     let found = try await blocking {
-      try self.registry.referrers(of: digest, artifactType: artifactType, in: name, after: last, limit: limit + 1)
+      try admitted.registry.referrers(of: digest, artifactType: artifactType, in: name, after: last, limit: limit + 1)
     }
     let page = found.prefix(limit)
     var index = Index(

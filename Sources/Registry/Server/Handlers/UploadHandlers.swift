@@ -6,17 +6,17 @@ import NIOCore
 
 extension RegistryServer {
   /// Begins an upload; or does all of it, by `digest=` with the bytes, or by `mount=` without any.
-  func postUpload(_ name: String, _ request: RegistryRequest, _ principal: Principal) async throws -> RegistryResponse {
+  func postUpload(_ admitted: Admitted, _ name: String, _ request: RegistryRequest) async throws -> RegistryResponse {
     if let mount = request.query["mount"] {
       let digest = try Self.digest(mount)
       let source = request.query["from"].flatMap { $0.isEmpty ? nil : $0 }
-      let mounted = try await blocking { try self.mount(digest, from: source, to: name, principal) }
+      let mounted = try await blocking { try self.mount(admitted, digest, from: source, to: name) }
       if mounted { return created(name, digest) }
       // Not there, or not for this caller: both look the same, and the client sends the bytes. (distribution-spec,
       // Mounting a blob from another repository)
     } else if let text = request.query["digest"] {
       let digest = try Self.digest(text)
-      let writer = try await blocking { try self.uploads.openAnonymous(in: name) }
+      let writer = try await blocking { try self.uploads.openAnonymous(in: name, of: admitted.registry) }
       do {
         try await receive(request, into: writer)
       } catch {
@@ -26,21 +26,23 @@ extension RegistryServer {
       _ = try await blocking { try writer.finish(expecting: digest) }
       return created(name, digest)
     }
-    let id = try await blocking { try self.uploads.begin(in: name) }
+    let id = try await blocking { try self.uploads.begin(in: name, of: admitted.registry) }
     return progress(.accepted, name, id, received: 0)
   }
 
-  private func mount(_ digest: Digest, from source: String?, to name: String, _ principal: Principal) throws -> Bool {
-    let sources = try source.map { [$0] } ?? registry.repositories(havingBlob: digest)
-    for source in sources where policy.allows(principal, .pull, repository: source) {
-      if try registry.mountBlob(digest, from: source, to: name) { return true }
+  private func mount(_ admitted: Admitted, _ digest: Digest, from source: String?, to name: String) throws -> Bool {
+    let sources = try source.map { [$0] } ?? admitted.registry.repositories(havingBlob: digest)
+    for source in sources where policy.allows(admitted.principal, .pull, repository: source) {
+      if try admitted.registry.mountBlob(digest, from: source, to: name) { return true }
     }
     return false
   }
 
   /// A chunk; or, without Content-Range, a stream of any length.
-  func patchUpload(_ name: String, _ id: String, _ request: RegistryRequest) async throws -> RegistryResponse {
-    let writer = try await blocking { try self.uploads.open(id, in: name) }
+  func patchUpload(
+    _ admitted: Admitted, _ name: String, _ id: String, _ request: RegistryRequest
+  ) async throws -> RegistryResponse {
+    let writer = try await blocking { try self.uploads.open(id, in: name, of: admitted.registry) }
     do {
       try Self.checkRange(request, writer)
       try await receive(request, into: writer)
@@ -62,10 +64,12 @@ extension RegistryServer {
   }
 
   /// The last chunk, if any, and the digest of all.
-  func putUpload(_ name: String, _ id: String, _ request: RegistryRequest) async throws -> RegistryResponse {
+  func putUpload(
+    _ admitted: Admitted, _ name: String, _ id: String, _ request: RegistryRequest
+  ) async throws -> RegistryResponse {
     guard let text = request.query["digest"] else { throw EndpointError.digestMissing }
     let digest = try Self.digest(text)
-    let writer = try await blocking { try self.uploads.open(id, in: name) }
+    let writer = try await blocking { try self.uploads.open(id, in: name, of: admitted.registry) }
     do {
       try Self.checkRange(request, writer)
       try await receive(request, into: writer)
@@ -77,9 +81,9 @@ extension RegistryServer {
     return created(name, digest)
   }
 
-  func getUpload(_ name: String, _ id: String) async throws -> RegistryResponse {
+  func getUpload(_ admitted: Admitted, _ name: String, _ id: String) async throws -> RegistryResponse {
     let received = try await blocking {
-      let writer = try self.uploads.open(id, in: name)
+      let writer = try self.uploads.open(id, in: name, of: admitted.registry)
       let received = writer.offset
       try writer.release()
       return received
@@ -87,8 +91,8 @@ extension RegistryServer {
     return progress(.noContent, name, id, received: received)
   }
 
-  func deleteUpload(_ name: String, _ id: String) async throws -> RegistryResponse {
-    try await blocking { try self.uploads.open(id, in: name).discard() }
+  func deleteUpload(_ admitted: Admitted, _ name: String, _ id: String) async throws -> RegistryResponse {
+    try await blocking { try self.uploads.open(id, in: name, of: admitted.registry).discard() }
     return RegistryResponse(.noContent)
   }
 

@@ -1,4 +1,3 @@
-import GRDB
 public import ImageSpec
 import NIOCore
 
@@ -7,8 +6,8 @@ extension Uploads {
   /// Adds a part that begins at byte `first`, and returns how many bytes the upload has then.
   ///
   /// Throws `uploadOutOfOrder` where it stands elsewhere, and `uploadUnknown`.
-  public func append(_ bytes: [UInt8], at first: Int64, to id: String, in repository: String) throws -> Int64 {
-    let writer = try open(id, in: repository)
+  public func append(_ bytes: [UInt8], at first: Int64, to id: String, in repository: String, of registry: Registry) throws -> Int64 {
+    let writer = try open(id, in: repository, of: registry)
     do {
       guard writer.offset == first else { throw RegistryError.uploadOutOfOrder(id, received: writer.offset) }
       try writer.append([ByteBuffer(bytes: bytes)])
@@ -22,20 +21,20 @@ extension Uploads {
   }
 
   /// Bytes that an upload has.
-  public func received(by id: String, in repository: String) throws -> Int64 {
-    let writer = try open(id, in: repository)
+  public func received(by id: String, in repository: String, of registry: Registry) throws -> Int64 {
+    let writer = try open(id, in: repository, of: registry)
     let received = writer.offset
     try writer.release()
     return received
   }
 
   /// Makes an upload a blob of its repository, and returns its size. A wrong digest ends the upload.
-  public func complete(_ id: String, expecting digest: Digest, in repository: String) throws -> Int64 {
-    try open(id, in: repository).finish(expecting: digest)
+  public func complete(_ id: String, expecting digest: Digest, in repository: String, of registry: Registry) throws -> Int64 {
+    try open(id, in: repository, of: registry).finish(expecting: digest)
   }
 
   /// Ends an upload and removes its bytes.
-  public func cancel(_ id: String, in repository: String) throws { try open(id, in: repository).discard() }
+  public func cancel(_ id: String, in repository: String, of registry: Registry) throws { try open(id, in: repository, of: registry).discard() }
 }
 
 extension Registry {
@@ -48,8 +47,6 @@ extension Registry {
 
   /// A manifest of the repository that has `digest` as its config or layer.
   public func manifest(with digest: Digest, in name: String) throws -> Digest? {
-    try store.database.read { database in
-      try Self.parent(database, digest, Self.existing(database, name).id, kind: "blob")
-    }
+    try metadata.read { try Self.parent($0, digest, existingID($0, name), kind: "blob") }
   }
 }

@@ -1,13 +1,15 @@
 import DistributionSpec
-import GRDB
+import Metadata
 import Synchronization
 
 /// The manifests that are asked for again and again, by tag and by digest, in memory.
 ///
-/// A change by this process takes out what it touched. A change by another process is seen by SQLite's data version,
-/// which each look-up compares: it costs a microsecond or two, and nothing stale is ever answered.
+/// A change by this process takes out what it touched. A change by another process is seen by the database's watch, which
+/// each look-up asks: with SQLite that costs a microsecond or two, and nothing stale is ever answered. Where the database
+/// has no watch, every look-up goes to it, and nothing is kept here.
 final class ManifestCache: Sendable {
   struct Key: Hashable {
+    let realm: Realm
     let repository: String
     let reference: ManifestReference
   }
@@ -28,30 +30,23 @@ final class ManifestCache: Sendable {
     var clock: UInt64 = 0
     /// `registry_change` as far as this cache has followed.
     var number: Int64
-    var dataVersion: Int64
+    var version: Int64?
   }
 
-  private let watch: DatabaseQueue
+  private let watch: (any MetadataWatch)?
   private let state: Mutex<State>
   private let capacity: Int
 
   /// `capacity` in bytes of manifests.
-  init(database path: String, capacity: Int = 8 << 20) throws {
-    var configuration = Configuration()
-    configuration.readonly = true
-    configuration.label = "registry-watch"
-    watch = try DatabaseQueue(path: path, configuration: configuration)
+  init(_ metadata: any MetadataDatabase, capacity: Int = 8 << 20) throws {
+    watch = try metadata.watch()
     self.capacity = capacity
-    let (version, number) = try watch.unsafeRead { (try Self.dataVersion($0), try Self.number($0)) }
-    state = Mutex(State(number: number, dataVersion: version))
+    let start = try watch?.follow(since: nil, Self.number)
+    state = Mutex(State(number: start?.result ?? 0, version: start?.version))
   }
 
-  private static func dataVersion(_ database: Database) throws -> Int64 {
-    try Int64.fetchOne(try database.cachedStatement(sql: "PRAGMA data_version")) ?? 0
-  }
-
-  private static func number(_ database: Database) throws -> Int64 {
-    try Int64.fetchOne(try database.cachedStatement(sql: "SELECT number FROM registry_change")) ?? 0
+  private static func number(_ session: any SQLSession) throws -> Int64 {
+    try session.value(Int64.self, "SELECT number FROM registry_change") ?? 0
   }
 
   /// A manifest that is surely still what the key names; nil where it has to be looked up.
@@ -70,7 +65,7 @@ final class ManifestCache: Sendable {
 
   func insert(_ key: Key, _ entry: Entry, asOf number: Int64) {
     state.withLock { state in
-      guard state.number == number, entry.content.bytes.count <= capacity / 16 else { return }
+      guard watch != nil, state.number == number, entry.content.bytes.count <= capacity / 16 else { return }
       state.clock += 1
       if let old = state.slots.updateValue(Slot(entry: entry, used: state.clock), forKey: key) {
         state.bytes -= old.entry.content.bytes.count
@@ -104,20 +99,22 @@ final class ManifestCache: Sendable {
   }
 
   private func follow() throws {
-    let known = state.withLock { ($0.dataVersion, $0.number) }
-    guard
-      let (version, number) = try watch.unsafeRead({ database -> (Int64, Int64)? in
-        let version = try Self.dataVersion(database)
-        return version == known.0 ? nil : (version, try Self.number(database))
-      })
-    else { return }
+    let known = state.withLock { $0.version }
+    guard let (version, number) = try watch?.follow(since: known, Self.number) else { return }
     state.withLock { state in
       if number > state.number {
         Self.clear(&state)
         state.number = number
       }
-      state.dataVersion = version
+      state.version = version
     }
+  }
+
+  /// `registry_change` as it is now.
+  func currentNumber(_ metadata: any MetadataDatabase) throws -> Int64 {
+    guard watch != nil else { return try metadata.read(Self.number) }
+    try follow()
+    return number
   }
 
   private static func drop(_ state: inout State, _ key: Key) {

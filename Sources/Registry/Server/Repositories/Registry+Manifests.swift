@@ -1,14 +1,14 @@
 import Content
 public import DistributionSpec
-import GRDB
 public import ImageSpec
+import Metadata
 
 extension Registry {
   /// The manifest that a tag or digest names in a repository. Throws `manifestUnknown` or `repositoryUnknown`.
   public func manifest(_ reference: ManifestReference, in name: String) throws -> ManifestContent {
-    let key = ManifestCache.Key(repository: name, reference: reference)
+    let key = ManifestCache.Key(realm: realm, repository: name, reference: reference)
     if let found = try cache.find(key) {
-      notePull(found.id)
+      pulls.note(found.id)
       return found.content
     }
     let number = cache.number
@@ -17,46 +17,43 @@ extension Registry {
       digest: stored.digest, mediaType: stored.mediaType,
       bytes: try store.read(stored.digest, limit: ManifestDocument.sizeLimit))
     cache.insert(key, .init(id: stored.id, content: content), asOf: number)
-    notePull(stored.id)
+    pulls.note(stored.id)
     return content
   }
 
   /// The manifest in memory, if it is there: never blocks for longer than a look at the database's version.
   func hotManifest(_ reference: ManifestReference, in name: String) throws -> ManifestContent? {
-    guard let found = try cache.find(.init(repository: name, reference: reference)) else { return nil }
-    notePull(found.id)
+    guard let found = try cache.find(.init(realm: realm, repository: name, reference: reference)) else { return nil }
+    pulls.note(found.id)
     return found.content
   }
 
   /// What the database knows of a manifest, without its tags.
   public func storedManifest(_ reference: ManifestReference, in name: String) throws -> StoredManifest {
-    try store.database.read { database in
-      let repository = try Self.existing(database, name)
-      guard let found = try Self.find(database, reference, repository.id) else {
+    try metadata.read { session in
+      guard let found = try Self.find(session, reference, existingID(session, name)) else {
         throw RegistryError.manifestUnknown(reference.description, repository: name)
       }
       return found
     }
   }
 
-  static func find(_ database: Database, _ reference: ManifestReference, _ repository: Int64) throws -> StoredManifest?
-  {
+  static func find(
+    _ session: any SQLSession, _ reference: ManifestReference, _ repository: Int64
+  ) throws -> StoredManifest? {
     let row =
       switch reference {
       case .tag(let tag):
-        try Row.fetchOne(
-          try database.cachedStatement(
-            sql: """
-              SELECT m.* FROM registry_tag t JOIN registry_manifest m ON m.id = t.manifest
-              WHERE t.repository = ? AND t.name = ?
-              """),
-          arguments: [repository, tag])
+        try session.row(
+          """
+          SELECT m.* FROM registry_tag t JOIN registry_manifest m ON m.id = t.manifest
+          WHERE t.repository = ?1 AND t.name = ?2
+          """, [repository, tag])
       case .digest(let digest):
-        try Row.fetchOne(
-          try database.cachedStatement(sql: "SELECT * FROM registry_manifest WHERE repository = ? AND digest = ?"),
-          arguments: [repository, digest.description])
+        try session.row(
+          "SELECT * FROM registry_manifest WHERE repository = ?1 AND digest = ?2", [repository, digest.description])
       }
-    return try row.map { try StoredManifest($0) }
+    return try row.map(StoredManifest.init)
   }
 
   /// Stores a manifest and points tags at it: the last step of every push, by `/v2/` and by ECR's PutImage.
@@ -64,27 +61,13 @@ extension Registry {
   /// `expected` is the digest that the request names; it also chooses the algorithm. Everything that the manifest names
   /// must be in the repository already, so that a tag never leads to half an image.
   public func putManifest(
-    _ bytes: [UInt8], contentType: MediaType?, in name: String, tags: [String], expected: Digest? = nil
+    _ bytes: [UInt8], contentType: MediaType?, in name: String, tags: [String], expected: Digest? = nil,
+    by origin: Origin = .unknown
   ) throws -> PutResult {
     let document = try ManifestDocument(parsing: bytes, contentType: contentType)
     let digest = ContentStore.digest(of: bytes, expected?.algorithm ?? .sha256)
     if let expected, expected != digest { throw RegistryError.digestMismatch(expected: expected, actual: digest) }
-
-    // Seen before anything is written; seen again in the transaction, since others delete meanwhile.
-    try store.database.read { database in
-      if let repository = try Self.repository(database, name) {
-        _ = try Self.contentSize(database, document, repository)
-        try Self.checkTags(database, tags, digest, repository)
-      } else if !createsOnPush {
-        throw RegistryError.repositoryUnknown(name)
-      } else if !document.blobs.isEmpty || !document.children.isEmpty {
-        try Self.checkName(name)
-        let missing = (document.blobs.filter { !$0.mediaType.isForeign } + document.children).map(\.digest)
-        if !missing.isEmpty {
-          throw RegistryError.referencesUnknown(missing, manifests: document.blobs.isEmpty, repository: name)
-        }
-      }
-    }
+    try checkBefore(document, digest, name, tags)
 
     let lease = try store.lease()
     defer { lease.release() }
@@ -96,78 +79,120 @@ extension Registry {
       ingest.discard()
       throw error
     }
-    let (result, number) = try holding([digest], in: name, isKept: { try Self.has($0, $1, name) }) { database in
-      try record(database, document, digest, Int64(bytes.count), name, tags)
+    let (result, number) = try holding([digest], in: name, isKept: { try has($0, $1, name) }) { session in
+      try record(session, document, digest, Int64(bytes.count), name, tags, origin)
     }
     if let number {
       cache.remove(
-        tags.map { .init(repository: name, reference: .tag($0)) } + [
-          .init(repository: name, reference: .digest(digest))
-        ],
-        number: number)
+        (tags.map(ManifestReference.tag) + [.digest(digest)]).map {
+          .init(realm: realm, repository: name, reference: $0)
+        }, number: number)
     }
+    for event in pushEvents(result, Int64(bytes.count), name, tags, origin) { events.publish(event) }
     return result
   }
 
+  /// Seen before anything is written; seen again in the transaction, since others delete meanwhile.
+  private func checkBefore(_ document: ManifestDocument, _ digest: Digest, _ name: String, _ tags: [String]) throws {
+    try metadata.read { session in
+      if let repository = try repository(session, name) {
+        _ = try Self.contentSize(session, document, repository)
+        try Self.checkTags(session, tags, digest, repository)
+      } else if !createsOnPush {
+        throw RegistryError.repositoryUnknown(name)
+      } else if !document.blobs.isEmpty || !document.children.isEmpty {
+        try Self.checkName(name)
+        let missing = (document.blobs.filter { !$0.mediaType.isForeign } + document.children).map(\.digest)
+        if !missing.isEmpty {
+          throw RegistryError.referencesUnknown(missing, manifests: document.blobs.isEmpty, repository: name)
+        }
+      }
+    }
+  }
+
+  /// One a tag; one without where there is none.
+  private func pushEvents(
+    _ result: PutResult, _ size: Int64, _ name: String, _ tags: [String], _ origin: Origin
+  ) -> [RegistryEvent] {
+    (tags.isEmpty ? [nil] : tags.map(Optional.some)).map { tag in
+      RegistryEvent(
+        .push, in: self, repository: name, digest: result.digest.description, tag: tag,
+        mediaType: result.mediaType.rawValue, size: size, by: origin)
+    }
+  }
+
   private func record(
-    _ database: Database, _ document: ManifestDocument, _ digest: Digest, _ size: Int64, _ name: String,
-    _ tags: [String]
+    _ session: any SQLSession, _ document: ManifestDocument, _ digest: Digest, _ size: Int64, _ name: String,
+    _ tags: [String], _ origin: Origin
   ) throws -> (PutResult, Int64?) {
-    let repository = try forPush(database, name)
-    let contentSize = try Self.contentSize(database, document, repository)
-    try Self.checkTags(database, tags, digest, repository)
+    let repository = try forPush(session, name)
+    let contentSize = try Self.contentSize(session, document, repository)
+    try Self.checkTags(session, tags, digest, repository)
     let now = Self.now
     let manifest: Int64
     let isNew: Bool
-    if let known = try Self.find(database, .digest(digest), repository.id) {
+    if let known = try Self.find(session, .digest(digest), repository.id) {
       (manifest, isNew) = (known.id, false)
     } else {
       isNew = true
-      try database.execute(
-        sql: """
-          INSERT INTO registry_manifest
-            (repository, digest, media_type, size, artifact_type, subject, annotations, content_size, pushed)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-          """,
-        arguments: [
-          repository.id, digest.description, document.mediaType.rawValue, size, document.artifactType,
-          document.subject?.digest.description, document.annotations.map(Self.json), contentSize, now,
-        ])
-      manifest = database.lastInsertedRowID
-      let statement = try database.cachedStatement(
-        sql: "INSERT OR IGNORE INTO registry_reference (manifest, digest, kind) VALUES (?, ?, ?)")
-      for blob in document.blobs { try statement.execute(arguments: [manifest, blob.digest.description, "blob"]) }
-      for child in document.children {
-        let kind = child.mediaType.isIndex || child.mediaType.isManifest ? "manifest" : "blob"
-        try statement.execute(arguments: [manifest, child.digest.description, kind])
-      }
+      manifest = try Self.insert(session, document, digest, size, contentSize, repository.id, now)
     }
     var tagsChanged = false
     for tag in tags {
-      try database.execute(
-        sql: """
-          INSERT INTO registry_tag (repository, name, manifest, updated) VALUES (?1, ?2, ?3, ?4)
-          ON CONFLICT (repository, name) DO UPDATE SET manifest = ?3, updated = ?4 WHERE manifest <> ?3
-          """,
-        arguments: [repository.id, tag, manifest, now])
-      if database.changesCount > 0 { tagsChanged = true }
+      let changed = try session.execute(
+        """
+        INSERT INTO registry_tag (repository, name, manifest, updated) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (repository, name) DO UPDATE SET manifest = ?3, updated = ?4 WHERE registry_tag.manifest <> ?3
+        """, [repository.id, tag, manifest, now])
+      if changed > 0 { tagsChanged = true }
     }
-    let number = isNew || tagsChanged ? try Self.raiseChange(database) : nil
+    let number = isNew || tagsChanged ? try Self.raiseChange(session) : nil
     let result = PutResult(
       digest: digest, mediaType: document.mediaType, subject: document.subject?.digest, isNew: isNew,
       tagsChanged: tagsChanged)
+    for event in pushEvents(result, size, name, tags, origin) { try events.record(event, session) }
     return (result, number)
   }
 
+  private static func insert(
+    _ session: any SQLSession, _ document: ManifestDocument, _ digest: Digest, _ size: Int64, _ contentSize: Int64,
+    _ repository: Int64, _ now: Int64
+  ) throws -> Int64 {
+    let manifest: Int64 = try session.value(
+      Int64.self,
+      """
+      INSERT INTO registry_manifest
+        (repository, digest, media_type, size, artifact_type, subject, annotations, content_size, pushed)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id
+      """,
+      [
+        repository, digest.description, document.mediaType.rawValue, size, document.artifactType,
+        document.subject?.digest.description, document.annotations.map(Self.json), contentSize, now,
+      ]) ?? 0
+    let children = document.children.map { child in
+      (child.digest, child.mediaType.isIndex || child.mediaType.isManifest ? "manifest" : "blob")
+    }
+    for (digest, kind) in document.blobs.map({ ($0.digest, "blob") }) + children {
+      try session.execute(
+        "INSERT INTO registry_reference (manifest, digest, kind) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        [manifest, digest.description, kind])
+    }
+    return manifest
+  }
+
   /// Bytes of all that a manifest names. Throws where the repository lacks some of it or has it in another size.
-  private static func contentSize(_ database: Database, _ document: ManifestDocument, _ repository: Repository) throws
-    -> Int64
-  {
-    let blobs = try database.cachedStatement(sql: "SELECT size FROM registry_blob WHERE repository = ? AND digest = ?")
+  private static func contentSize(
+    _ session: any SQLSession, _ document: ManifestDocument, _ repository: Repository
+  ) throws -> Int64 {
+    func size(_ blob: Descriptor) throws -> Int64? {
+      try session.value(
+        Int64.self, "SELECT size FROM registry_blob WHERE repository = ?1 AND digest = ?2",
+        [repository.id, blob.digest.description])
+    }
     var missing: [Digest] = []
     var total: Int64 = 0
     for blob in document.blobs {
-      if let size = try Int64.fetchOne(blobs, arguments: [repository.id, blob.digest.description]) {
+      if let size = try size(blob) {
         try check(blob, size)
       } else if !blob.mediaType.isForeign {
         missing.append(blob.digest)
@@ -180,7 +205,7 @@ extension Registry {
     for child in document.children {
       // BuildKit's caches are indexes whose members are layers.
       guard child.mediaType.isIndex || child.mediaType.isManifest else {
-        if let size = try Int64.fetchOne(blobs, arguments: [repository.id, child.digest.description]) {
+        if let size = try size(child) {
           try check(child, size)
           total += size
         } else {
@@ -188,7 +213,7 @@ extension Registry {
         }
         continue
       }
-      if let manifest = try find(database, .digest(child.digest), repository.id) {
+      if let manifest = try find(session, .digest(child.digest), repository.id) {
         try check(child, manifest.size)
         total = max(total, manifest.contentSize)
       } else {
@@ -205,96 +230,92 @@ extension Registry {
     }
   }
 
-  private static func checkTags(_ database: Database, _ tags: [String], _ digest: Digest, _ repository: Repository)
-    throws
-  {
+  private static func checkTags(
+    _ session: any SQLSession, _ tags: [String], _ digest: Digest, _ repository: Repository
+  ) throws {
     for tag in tags where repository.mutability.isImmutable(tag) {
       // The same image again is no change: a push that is repeated after a lost answer must succeed.
-      if let present = try find(database, .tag(tag), repository.id), present.digest != digest {
+      if let present = try find(session, .tag(tag), repository.id), present.digest != digest {
         throw RegistryError.tagImmutable(tag, repository: repository.name)
       }
     }
   }
 
-  private static func has(_ database: Database, _ digest: Digest, _ name: String) throws -> Bool {
-    guard let repository = try repository(database, name) else { return false }
-    return try find(database, .digest(digest), repository.id) != nil
-      || Bool.fetchOne(
-        database, sql: "SELECT EXISTS (SELECT 1 FROM registry_blob WHERE repository = ? AND digest = ?)",
-        arguments: [repository.id, digest.description]) == true
-  }
-
   /// Deletes a manifest with all its tags. With `protectingIndexes`, not one that an index of the repository names.
-  public func deleteManifest(_ digest: Digest, in name: String, protectingIndexes: Bool = false) throws {
-    let keys = try deleteRows(digest, name, protectingIndexes)
-    cache.remove(keys.keys, number: keys.number)
-  }
-
-  private func deleteRows(
-    _ digest: Digest, _ name: String, _ protectingIndexes: Bool
-  ) throws -> (keys: [ManifestCache.Key], number: Int64) {
-    var result: (keys: [ManifestCache.Key], number: Int64) = ([], 0)
-    try releasing(in: name) { database in
-      let repository = try Self.existing(database, name)
-      guard let manifest = try Self.find(database, .digest(digest), repository.id) else {
+  public func deleteManifest(
+    _ digest: Digest, in name: String, protectingIndexes: Bool = false, by origin: Origin = .unknown
+  ) throws {
+    let event = RegistryEvent(.delete, in: self, repository: name, digest: digest.description, by: origin)
+    var keys: [ManifestCache.Key] = []
+    var number: Int64 = 0
+    try releasing(in: name) { session in
+      let repository = try existingID(session, name)
+      guard let manifest = try Self.find(session, .digest(digest), repository) else {
         throw RegistryError.manifestUnknown(digest.description, repository: name)
       }
-      if protectingIndexes, let parent = try Self.parent(database, digest, repository.id, kind: "manifest") {
+      if protectingIndexes, let parent = try Self.parent(session, digest, repository, kind: "manifest") {
         throw RegistryError.manifestReferenced(digest, by: parent, repository: name)
       }
-      let tags = try String.fetchAll(
-        database, sql: "SELECT name FROM registry_tag WHERE manifest = ?", arguments: [manifest.id])
-      try database.execute(sql: "DELETE FROM registry_manifest WHERE id = ?", arguments: [manifest.id])
-      result = (
-        (tags.map(ManifestReference.tag) + [.digest(digest)]).map { .init(repository: name, reference: $0) },
-        try Self.raiseChange(database)
-      )
+      let tags = try session.values(
+        String.self, "SELECT name FROM registry_tag WHERE manifest = ?1", [manifest.id])
+      try session.execute("DELETE FROM registry_manifest WHERE id = ?1", [manifest.id])
+      keys = (tags.map(ManifestReference.tag) + [.digest(digest)]).map {
+        .init(realm: realm, repository: name, reference: $0)
+      }
+      number = try Self.raiseChange(session)
+      try events.record(event, session)
       // A blob of the same digest may have been linked too, and keeps the hold.
-      return try Self.has(database, digest, name) ? [] : [digest]
+      return try has(session, digest, name) ? [] : [digest]
     }
-    return result
+    cache.remove(keys, number: number)
+    events.publish(event)
   }
 
   /// Takes a tag away, and the manifest with it where that was its last one: how ECR deletes an image by tag.
   ///
   /// Returns the manifest's digest. The last tag of what an index of the repository names stays: `manifestReferenced`.
-  public func deleteImage(tag: String, in name: String) throws -> Digest {
+  public func deleteImage(tag: String, in name: String, by origin: Origin = .unknown) throws -> Digest {
     var keys: [ManifestCache.Key] = []
     var number: Int64 = 0
+    var event: RegistryEvent?
     var found: Digest?
-    try releasing(in: name) { database in
-      let repository = try Self.existing(database, name)
-      guard let manifest = try Self.find(database, .tag(tag), repository.id) else {
+    try releasing(in: name) { session in
+      let repository = try existingID(session, name)
+      guard let manifest = try Self.find(session, .tag(tag), repository) else {
         throw RegistryError.manifestUnknown(tag, repository: name)
       }
-      let others = try Int.fetchOne(
-        database, sql: "SELECT COUNT(*) FROM registry_tag WHERE manifest = ? AND name <> ?",
-        arguments: [manifest.id, tag])
-      let isLast = (others ?? 0) == 0
-      if isLast, let parent = try Self.parent(database, manifest.digest, repository.id, kind: "manifest") {
+      let isLast = try !session.exists(
+        "SELECT 1 FROM registry_tag WHERE manifest = ?1 AND name <> ?2", [manifest.id, tag])
+      if isLast, let parent = try Self.parent(session, manifest.digest, repository, kind: "manifest") {
         throw RegistryError.manifestReferenced(manifest.digest, by: parent, repository: name)
       }
-      try database.execute(
-        sql: "DELETE FROM registry_tag WHERE repository = ? AND name = ?", arguments: [repository.id, tag])
-      if isLast { try database.execute(sql: "DELETE FROM registry_manifest WHERE id = ?", arguments: [manifest.id]) }
-      keys = [ManifestReference.tag(tag), .digest(manifest.digest)].map { .init(repository: name, reference: $0) }
-      number = try Self.raiseChange(database)
+      try session.execute("DELETE FROM registry_tag WHERE repository = ?1 AND name = ?2", [repository, tag])
+      if isLast { try session.execute("DELETE FROM registry_manifest WHERE id = ?1", [manifest.id]) }
+      keys = [ManifestReference.tag(tag), .digest(manifest.digest)].map {
+        .init(realm: realm, repository: name, reference: $0)
+      }
+      number = try Self.raiseChange(session)
       found = manifest.digest
-      return try !isLast || Self.has(database, manifest.digest, name) ? [] : [manifest.digest]
+      let deletion = RegistryEvent(
+        .delete, in: self, repository: name, digest: manifest.digest.description, tag: tag, by: origin)
+      try events.record(deletion, session)
+      event = deletion
+      return try !isLast || has(session, manifest.digest, name) ? [] : [manifest.digest]
     }
     cache.remove(keys, number: number)
+    if let event { events.publish(event) }
     guard let found else { throw RegistryError.manifestUnknown(tag, repository: name) }
     return found
   }
 
   /// A manifest of the repository that names `digest`.
-  static func parent(_ database: Database, _ digest: Digest, _ repository: Int64, kind: String) throws -> Digest? {
-    try String.fetchOne(
-      database,
-      sql: """
-        SELECT m.digest FROM registry_reference r JOIN registry_manifest m ON m.id = r.manifest
-        WHERE r.digest = ? AND r.kind = ? AND m.repository = ? LIMIT 1
-        """, arguments: [digest.description, kind, repository]
+  static func parent(_ session: any SQLSession, _ digest: Digest, _ repository: Int64, kind: String) throws -> Digest? {
+    try session.value(
+      String.self,
+      """
+      SELECT m.digest FROM registry_reference r JOIN registry_manifest m ON m.id = r.manifest
+      WHERE r.digest = ?1 AND r.kind = ?2 AND m.repository = ?3 LIMIT 1
+      """, [digest.description, kind, repository]
     ).map { try Digest(parsing: $0) }
   }
 
@@ -303,70 +324,67 @@ extension Registry {
   public func referrers(
     of digest: Digest, artifactType: String?, in name: String, after last: Int64 = 0, limit: Int
   ) throws -> [StoredManifest] {
-    try store.database.read { database in
-      let repository = try Self.existing(database, name)
-      return try Row.fetchAll(
-        database,
-        sql: """
-          SELECT * FROM registry_manifest WHERE repository = ?1 AND subject = ?2 AND id > ?3
-            AND (?4 IS NULL OR artifact_type = ?4) ORDER BY id LIMIT ?5
-          """, arguments: [repository.id, digest.description, last, artifactType, limit]
-      ).map { try StoredManifest($0) }
+    try metadata.read { session in
+      let filter = artifactType == nil ? "" : "AND artifact_type = ?5"
+      return try session.rows(
+        """
+        SELECT * FROM registry_manifest WHERE repository = ?1 AND subject = ?2 AND id > ?3 \(filter)
+        ORDER BY id LIMIT ?4
+        """,
+        [existingID(session, name), digest.description, last, limit] + (artifactType.map { [$0] } ?? [])
+      ).map(StoredManifest.init)
     }
   }
 
   /// Manifests with their tags in push order, those after the one with the ID `last`; only tagged or untagged ones
   /// where `tagged` says so.
-  public func manifests(in name: String, after last: Int64 = 0, tagged: Bool? = nil, limit: Int) throws
-    -> [StoredManifest]
-  {
-    try store.database.read { database in
-      let repository = try Self.existing(database, name)
-      let filter =
-        switch tagged {
-        case nil: ""
-        case true?: "AND EXISTS (SELECT 1 FROM registry_tag t WHERE t.manifest = m.id)"
-        case false?: "AND NOT EXISTS (SELECT 1 FROM registry_tag t WHERE t.manifest = m.id)"
-        }
-      let found = try Row.fetchAll(
-        database,
-        sql: "SELECT * FROM registry_manifest m WHERE repository = ? AND id > ? \(filter) ORDER BY id LIMIT ?",
-        arguments: [repository.id, last, limit]
-      ).map { try StoredManifest($0) }
-      return try found.map { try Self.withTags(database, $0) }
+  public func manifests(
+    in name: String, after last: Int64 = 0, tagged: Bool? = nil, limit: Int
+  ) throws -> [StoredManifest] {
+    let filter =
+      switch tagged {
+      case nil: ""
+      case true?: "AND EXISTS (SELECT 1 FROM registry_tag t WHERE t.manifest = m.id)"
+      case false?: "AND NOT EXISTS (SELECT 1 FROM registry_tag t WHERE t.manifest = m.id)"
+      }
+    return try metadata.read { session in
+      try session.rows(
+        "SELECT * FROM registry_manifest m WHERE repository = ?1 AND id > ?2 \(filter) ORDER BY id LIMIT ?3",
+        [existingID(session, name), last, limit]
+      ).map { try Self.withTags(session, StoredManifest($0)) }
     }
   }
 
   /// Those of the references that the repository has, with their tags.
   public func manifests(_ references: [ManifestReference], in name: String) throws -> [StoredManifest?] {
-    try store.database.read { database in
-      let repository = try Self.existing(database, name)
+    try metadata.read { session in
+      let repository = try existingID(session, name)
       return try references.map { reference in
-        try Self.find(database, reference, repository.id).map { try Self.withTags(database, $0) }
+        try Self.find(session, reference, repository).map { try Self.withTags(session, $0) }
       }
     }
   }
 
-  private static func withTags(_ database: Database, _ manifest: StoredManifest) throws -> StoredManifest {
+  private static func withTags(_ session: any SQLSession, _ manifest: StoredManifest) throws -> StoredManifest {
     var manifest = manifest
-    let statement = try database.cachedStatement(sql: "SELECT name FROM registry_tag WHERE manifest = ? ORDER BY name")
-    manifest.tags = try String.fetchAll(statement, arguments: [manifest.id])
+    manifest.tags = try session.values(
+      String.self, "SELECT name FROM registry_tag WHERE manifest = ?1 ORDER BY name", [manifest.id])
     return manifest
   }
 }
 
 extension StoredManifest {
-  init(_ row: Row) throws {
-    id = row["id"]
+  init(_ row: SQLRow) throws {
+    id = try row["id"]
     digest = try Digest(parsing: row["digest"] as String)
-    mediaType = MediaType(row["media_type"] as String)
-    size = row["size"]
-    artifactType = row["artifact_type"]
+    mediaType = MediaType(try row["media_type"] as String)
+    size = try row["size"]
+    artifactType = try row["artifact_type"]
     subject = try (row["subject"] as String?).map { try Digest(parsing: $0) }
-    annotations = Registry.decoded([String: String].self, row["annotations"])
-    contentSize = row["content_size"]
-    pushed = row["pushed"]
-    pulled = row["pulled"]
+    annotations = Registry.decoded([String: String].self, try row["annotations"])
+    contentSize = try row["content_size"]
+    pushed = try row["pushed"]
+    pulled = try row["pulled"]
     tags = []
   }
 }

@@ -1,34 +1,67 @@
 public import Content
 import DistributionSpec
 import FoundationEssentials
-import GRDB
 import Glibc
 public import ImageSpec
+public import Metadata
 import Synchronization
 import SystemPackage
 
-/// The repositories of a registry: what its tables say, together with the content in the store.
+/// The repositories of one realm: what its tables say, together with the content in the store.
 ///
 /// All functions block and are safe from any thread. Each change is one transaction. What a repository has is held in
-/// the store under the owner `registry/<repository>`, so that no collection takes it.
+/// the store under an owner of its own, so that no collection takes it.
 public final class Registry: Sendable {
   public let store: ContentStore
+  public let metadata: any MetadataDatabase
+  public let realm: Realm
   /// Whether a push makes the repository that it names. Amazon ECR does not.
   public let createsOnPush: Bool
+  public let events: EventBus
+  public let jobs: Jobs
   let cache: ManifestCache
-  private let pulls = Mutex<[Int64: Int64]>([:])
+  let pulls: PullTimes
   /// A hold in the store and the row that stands for it are two transactions: without this, a delete's release could
   /// fall between the hold and the row of a push of the same manifest.
-  private let change = Mutex(())
+  private let change: ChangeLock
 
-  public init(_ store: ContentStore, createsOnPush: Bool = true) throws {
-    try store.migrate("registry", Schema.steps)
-    self.store = store
-    self.createsOnPush = createsOnPush
-    cache = try ManifestCache(database: store.root.appending("clipper.db").string)
+  final class ChangeLock: Sendable {
+    let mutex = Mutex(())
   }
 
-  static func owner(_ repository: String) -> String { "registry/\(repository)" }
+  /// The main realm of what `store` has. `metadata` is the store's own database where it is left out.
+  public init(_ store: ContentStore, metadata: (any MetadataDatabase)? = nil, createsOnPush: Bool = true) throws {
+    let metadata = metadata ?? SQLiteMetadata(store)
+    try metadata.migrate("registry", Schema.steps)
+    self.store = store
+    self.metadata = metadata
+    self.createsOnPush = createsOnPush
+    realm = .main
+    events = EventBus()
+    jobs = Jobs(metadata)
+    cache = try ManifestCache(metadata)
+    pulls = PullTimes()
+    change = ChangeLock()
+  }
+
+  private init(_ other: Registry, _ realm: Realm) {
+    store = other.store
+    metadata = other.metadata
+    self.realm = realm
+    createsOnPush = other.createsOnPush
+    events = other.events
+    jobs = other.jobs
+    cache = other.cache
+    pulls = other.pulls
+    change = other.change
+  }
+
+  /// The same registry as it is in another realm.
+  public func at(_ realm: Realm) -> Registry { realm == self.realm ? self : Registry(self, realm) }
+
+  func owner(_ repository: String) -> String {
+    realm.isMain ? "registry/\(repository)" : "registry:\(realm)/\(repository)"
+  }
 
   static var now: Int64 {
     var time = timespec()
@@ -42,16 +75,16 @@ public final class Registry: Sendable {
 
   /// Holds `digests` and writes the rows that say so. Where the rows are not written, what is new is let go again.
   func holding<Result: Sendable>(
-    _ digests: [Digest], in repository: String, isKept: @Sendable (Database, Digest) throws -> Bool,
-    _ write: @Sendable (Database) throws -> Result
+    _ digests: [Digest], in repository: String, isKept: (any SQLSession, Digest) throws -> Bool,
+    _ write: (any SQLSession) throws -> Result
   ) throws -> Result {
-    try change.withLock { _ in
-      let owner = Self.owner(repository)
+    try change.mutex.withLock { _ in
+      let owner = owner(repository)
       try store.hold(digests, owner: owner)
       do {
-        return try store.database.write(write)
+        return try metadata.write(write)
       } catch {
-        for digest in digests where try !store.database.read({ try isKept($0, digest) }) {
+        for digest in digests where try !metadata.read({ try isKept($0, digest) }) {
           try store.release(digest, owner: owner)
         }
         throw error
@@ -60,154 +93,172 @@ public final class Registry: Sendable {
   }
 
   /// Deletes rows, then lets go of the digests that `delete` returns.
-  func releasing(in repository: String, _ delete: (Database) throws -> [Digest]) throws {
-    try change.withLock { _ in
-      for digest in try store.database.write(delete) { try store.release(digest, owner: Self.owner(repository)) }
+  func releasing(in repository: String, _ delete: (any SQLSession) throws -> [Digest]) throws {
+    try change.mutex.withLock { _ in
+      for digest in try metadata.write(delete) { try store.release(digest, owner: owner(repository)) }
     }
   }
 
   /// Raises the number that caches compare, in the transaction that changes something.
-  static func raiseChange(_ database: Database) throws -> Int64 {
-    try Int64.fetchOne(database, sql: "UPDATE registry_change SET number = number + 1 RETURNING number") ?? 0
+  static func raiseChange(_ session: any SQLSession) throws -> Int64 {
+    try session.value(Int64.self, "UPDATE registry_change SET number = number + 1 RETURNING number") ?? 0
   }
 
   // MARK: repositories
 
-  static func repository(_ database: Database, _ name: String) throws -> Repository? {
-    let statement = try database.cachedStatement(sql: "SELECT * FROM registry_repository WHERE name = ?")
-    return try Row.fetchOne(statement, arguments: [name]).map(Repository.init)
+  func repository(_ session: any SQLSession, _ name: String) throws -> Repository? {
+    try session.row(
+      "SELECT * FROM registry_repository WHERE account = ?1 AND region = ?2 AND name = ?3",
+      [realm.account, realm.region, name]
+    ).map(Repository.init)
   }
 
-  static func existing(_ database: Database, _ name: String) throws -> Repository {
-    guard let found = try repository(database, name) else { throw RegistryError.repositoryUnknown(name) }
+  func existing(_ session: any SQLSession, _ name: String) throws -> Repository {
+    guard let found = try repository(session, name) else { throw RegistryError.repositoryUnknown(name) }
+    return found
+  }
+
+  /// The number of a repository's row; cheaper than all of it.
+  func repositoryID(_ session: any SQLSession, _ name: String) throws -> Int64? {
+    try session.value(
+      Int64.self, "SELECT id FROM registry_repository WHERE account = ?1 AND region = ?2 AND name = ?3",
+      [realm.account, realm.region, name])
+  }
+
+  func existingID(_ session: any SQLSession, _ name: String) throws -> Int64 {
+    guard let found = try repositoryID(session, name) else { throw RegistryError.repositoryUnknown(name) }
     return found
   }
 
   /// The repository that a push names, made now where that is allowed.
-  func forPush(_ database: Database, _ name: String) throws -> Repository {
-    if let found = try Self.repository(database, name) { return found }
+  func forPush(_ session: any SQLSession, _ name: String) throws -> Repository {
+    if let found = try repository(session, name) { return found }
     guard createsOnPush else { throw RegistryError.repositoryUnknown(name) }
-    return try Self.insert(database, name, TagMutability(), [:])
+    return try insert(session, name, TagMutability(), [:])
   }
 
-  private static func insert(
-    _ database: Database, _ name: String, _ mutability: TagMutability, _ labels: [String: String]
+  private func insert(
+    _ session: any SQLSession, _ name: String, _ mutability: TagMutability, _ labels: [String: String]
   ) throws -> Repository {
-    try checkName(name)
-    let row = try Row.fetchOne(
-      database,
-      sql: """
-        INSERT INTO registry_repository (name, created, mutability, mutability_filters, labels)
-        VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING *
-        """,
-      arguments: [name, now, mutability.rule.rawValue, json(mutability.exclusions), json(labels)])
+    try Self.checkName(name)
+    let row = try session.row(
+      """
+      INSERT INTO registry_repository (account, region, name, created, mutability, mutability_filters, labels)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING RETURNING *
+      """,
+      [
+        realm.account, realm.region, name, Self.now, mutability.rule.rawValue, Self.json(mutability.exclusions),
+        Self.json(labels),
+      ])
     guard let row else { throw RegistryError.repositoryExists(name) }
-    return Repository(row)
+    return try Repository(row)
   }
 
   public func createRepository(
     _ name: String, mutability: TagMutability = TagMutability(), labels: [String: String] = [:]
   ) throws -> Repository {
-    try store.database.write { try Self.insert($0, name, mutability, labels) }
+    try createRepository(name, mutability: mutability, labels: labels) { _, _ in }
   }
 
-  public func repository(_ name: String) throws -> Repository {
-    try store.database.read { try Self.existing($0, name) }
+  /// `complete` writes what else belongs to the new repository, in the same transaction.
+  public func createRepository(
+    _ name: String, mutability: TagMutability, labels: [String: String],
+    complete: (any SQLSession, Repository) throws -> Void
+  ) throws -> Repository {
+    try metadata.write { session in
+      let repository = try insert(session, name, mutability, labels)
+      try complete(session, repository)
+      return repository
+    }
   }
+
+  public func repository(_ name: String) throws -> Repository { try metadata.read { try existing($0, name) } }
 
   public func repositoryExists(_ name: String) throws -> Bool {
-    try store.database.read { try Self.repository($0, name) != nil }
+    try metadata.read { try repositoryID($0, name) != nil }
   }
 
   /// In order of names, those after `last`.
   public func repositories(after last: String? = nil, limit: Int) throws -> [Repository] {
-    try store.database.read { database in
-      try Row.fetchAll(
-        database, sql: "SELECT * FROM registry_repository WHERE name > ? ORDER BY name LIMIT ?",
-        arguments: [last ?? "", max(0, limit)]
+    try metadata.read { session in
+      try session.rows(
+        """
+        SELECT * FROM registry_repository WHERE account = ?1 AND region = ?2 AND name > ?3 ORDER BY name LIMIT ?4
+        """, [realm.account, realm.region, last ?? "", max(0, limit)]
       ).map(Repository.init)
     }
   }
 
   /// Changes the settings of a repository and returns it as it is then.
-  public func updateRepository(_ name: String, _ edit: @Sendable (inout Repository) throws -> Void) throws -> Repository
-  {
-    try store.database.write { database in
-      var repository = try Self.existing(database, name)
+  public func updateRepository(_ name: String, _ edit: (inout Repository) throws -> Void) throws -> Repository {
+    try metadata.write { session in
+      var repository = try existing(session, name)
       try edit(&repository)
-      try database.execute(
-        sql: "UPDATE registry_repository SET mutability = ?, mutability_filters = ?, labels = ? WHERE id = ?",
-        arguments: [
+      try session.execute(
+        "UPDATE registry_repository SET mutability = ?1, mutability_filters = ?2, labels = ?3 WHERE id = ?4",
+        [
           repository.mutability.rule.rawValue, Self.json(repository.mutability.exclusions),
-          Self.json(repository.labels),
-          repository.id,
+          Self.json(repository.labels), repository.id,
         ])
       return repository
     }
   }
 
   /// Deletes a repository; one that has images only with `force`.
-  public func deleteRepository(_ name: String, force: Bool = false) throws -> Repository {
-    try change.withLock { _ in
-      let (repository, number) = try store.database.write { database in
-        let repository = try Self.existing(database, name)
-        if !force {
-          let hasImages = try Bool.fetchOne(
-            database, sql: "SELECT EXISTS (SELECT 1 FROM registry_manifest WHERE repository = ?)",
-            arguments: [repository.id])
-          if hasImages == true { throw RegistryError.repositoryNotEmpty(name) }
+  public func deleteRepository(_ name: String, force: Bool = false, by origin: Origin = .unknown) throws -> Repository {
+    let (repository, number) = try change.mutex.withLock { _ in
+      let (repository, number) = try metadata.write { session in
+        let repository = try existing(session, name)
+        if !force,
+          try session.exists("SELECT 1 FROM registry_manifest WHERE repository = ?1", [repository.id])
+        {
+          throw RegistryError.repositoryNotEmpty(name)
         }
-        try database.execute(sql: "DELETE FROM registry_repository WHERE id = ?", arguments: [repository.id])
-        return (repository, try Self.raiseChange(database))
+        try session.execute("DELETE FROM registry_repository WHERE id = ?1", [repository.id])
+        return (repository, try Self.raiseChange(session))
       }
-      cache.removeAll(number: number)
-      try store.release(owner: Self.owner(name))
-      return repository
+      try store.release(owner: owner(name))
+      return (repository, number)
     }
+    cache.removeAll(number: number)
+    events.publish(RegistryEvent(.deleteRepository, in: self, repository: name, by: origin))
+    return repository
   }
 
   // MARK: tags
 
   /// In lexical order, those after `last`.
   public func tags(_ name: String, after last: String? = nil, limit: Int) throws -> [String] {
-    try store.database.read { database in
-      let repository = try Self.existing(database, name)
-      return try String.fetchAll(
-        database, sql: "SELECT name FROM registry_tag WHERE repository = ? AND name > ? ORDER BY name LIMIT ?",
-        arguments: [repository.id, last ?? "", max(0, limit)])
+    try metadata.read { session in
+      try session.values(
+        String.self, "SELECT name FROM registry_tag WHERE repository = ?1 AND name > ?2 ORDER BY name LIMIT ?3",
+        [existingID(session, name), last ?? "", max(0, limit)])
     }
   }
 
   /// Takes a tag away; the manifest stays.
-  public func deleteTag(_ tag: String, in name: String) throws {
-    let number = try store.database.write { database in
-      let repository = try Self.existing(database, name)
-      try database.execute(
-        sql: "DELETE FROM registry_tag WHERE repository = ? AND name = ?", arguments: [repository.id, tag])
-      guard database.changesCount > 0 else { throw RegistryError.manifestUnknown(tag, repository: name) }
-      return try Self.raiseChange(database)
+  public func deleteTag(_ tag: String, in name: String, by origin: Origin = .unknown) throws {
+    let number = try metadata.write { session in
+      let removed = try session.value(
+        Int64.self, "DELETE FROM registry_tag WHERE repository = ?1 AND name = ?2 RETURNING manifest",
+        [existingID(session, name), tag])
+      guard let removed else { throw RegistryError.manifestUnknown(tag, repository: name) }
+      let digest = try session.value(String.self, "SELECT digest FROM registry_manifest WHERE id = ?1", [removed])
+      try events.record(
+        RegistryEvent(.delete, in: self, repository: name, digest: digest, tag: tag, by: origin), session)
+      return try Self.raiseChange(session)
     }
-    cache.remove([.init(repository: name, reference: .tag(tag))], number: number)
+    cache.remove([.init(realm: realm, repository: name, reference: .tag(tag))], number: number)
+    events.publish(RegistryEvent(.delete, in: self, repository: name, tag: tag, by: origin))
   }
 
-  // MARK: pull times
-
-  /// Remembers that a manifest was pulled now. Written with the next `recordPulls`, so that a pull writes nothing.
-  public func notePull(_ manifest: Int64) {
-    let now = Self.now
-    pulls.withLock { $0[manifest] = now }
-  }
-
+  /// Writes down when manifests were pulled. A pull itself writes nothing.
   public func recordPulls() throws {
-    let noted = pulls.withLock { pulls in
-      let noted = pulls
-      pulls = [:]
-      return noted
-    }
+    let noted = pulls.take()
     guard !noted.isEmpty else { return }
-    try store.database.write { database in
+    try metadata.write { session in
       for (manifest, time) in noted {
-        try database.execute(sql: "UPDATE registry_manifest SET pulled = ? WHERE id = ?", arguments: [time, manifest])
+        try session.execute("UPDATE registry_manifest SET pulled = ?1 WHERE id = ?2", [time, manifest])
       }
     }
   }
@@ -224,15 +275,32 @@ public final class Registry: Sendable {
   }
 }
 
+/// When manifests were pulled, until `recordPulls` writes it down.
+final class PullTimes: Sendable {
+  private let times = Mutex<[Int64: Int64]>([:])
+
+  func note(_ manifest: Int64) {
+    let now = Registry.now
+    times.withLock { $0[manifest] = now }
+  }
+
+  func take() -> [Int64: Int64] {
+    times.withLock { times in
+      let noted = times
+      times = [:]
+      return noted
+    }
+  }
+}
+
 extension Repository {
-  init(_ row: Row) {
-    id = row["id"]
-    name = row["name"]
-    created = row["created"]
-    let rule: String = row["mutability"]
+  init(_ row: SQLRow) throws {
+    id = try row["id"]
+    name = try row["name"]
+    created = try row["created"]
     mutability = TagMutability(
-      TagMutability.Rule(rawValue: rule) ?? .mutable,
-      exclusions: Registry.decoded([String].self, row["mutability_filters"]) ?? [])
-    labels = Registry.decoded([String: String].self, row["labels"]) ?? [:]
+      TagMutability.Rule(rawValue: try row["mutability"]) ?? .mutable,
+      exclusions: Registry.decoded([String].self, try row["mutability_filters"]) ?? [])
+    labels = Registry.decoded([String: String].self, try row["labels"]) ?? [:]
   }
 }

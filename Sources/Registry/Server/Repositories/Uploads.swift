@@ -1,6 +1,6 @@
 import Content
-import GRDB
 public import ImageSpec
+import Metadata
 public import NIOCore
 import Synchronization
 
@@ -11,11 +11,13 @@ import Synchronization
 public final class Uploads: Sendable {
   private final class Session: Sendable {
     let id: String
+    let realm: Realm
     let repository: String
     let state: Mutex<State>
 
-    init(id: String, repository: String) {
+    init(id: String, realm: Realm, repository: String) {
       self.id = id
+      self.realm = realm
       self.repository = repository
       state = Mutex(State())
     }
@@ -27,27 +29,28 @@ public final class Uploads: Sendable {
     }
   }
 
-  private let registry: Registry
+  private let main: Registry
   private let sessions = Mutex<[String: Session]>([:])
 
-  public init(_ registry: Registry) { self.registry = registry }
+  /// Of all realms of a registry.
+  public init(_ registry: Registry) { main = registry.at(.main) }
 
   private static func key(_ id: String) -> String { "registry-\(id)" }
 
   /// Begins an upload and returns its ID.
-  public func begin(in repository: String) throws -> String {
+  public func begin(in repository: String, of registry: Registry) throws -> String {
     if !registry.createsOnPush, try !registry.repositoryExists(repository) {
       throw RegistryError.repositoryUnknown(repository)
     }
     var generator = SystemRandomNumberGenerator()
     let id = Self.hex(generator.next()) + Self.hex(generator.next())
-    try registry.store.database.write { database in
-      let now = Registry.now
-      try database.execute(
-        sql: "INSERT INTO registry_upload (id, repository, started, updated) VALUES (?, ?, ?, ?)",
-        arguments: [id, repository, now, now])
+    let now = Registry.now
+    try main.metadata.write { session in
+      try session.execute(
+        "INSERT INTO registry_upload (id, account, region, repository, started, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
+        [id, registry.realm.account, registry.realm.region, repository, now])
     }
-    sessions.withLock { $0[id] = Session(id: id, repository: repository) }
+    sessions.withLock { $0[id] = Session(id: id, realm: registry.realm, repository: repository) }
     return id
   }
 
@@ -58,17 +61,17 @@ public final class Uploads: Sendable {
 
   /// Takes an upload for one request. Throws `uploadUnknown`, or `uploadBusy` while another request has it.
   /// Every way out of the request ends in the writer's `release`, `finish` or `discard`.
-  func open(_ id: String, in repository: String) throws -> UploadWriter {
-    let session = try find(id, repository)
+  func open(_ id: String, in repository: String, of registry: Registry) throws -> UploadWriter {
+    let session = try find(id, repository, registry.realm)
     let ingest = try session.state.withLock { state in
       guard !state.isBusy else { throw RegistryError.uploadBusy(id) }
       state.isBusy = true
       return state.ingest
     }
     do {
-      let ingest = try ingest ?? registry.store.ingest(Self.key(id))
+      let ingest = try ingest ?? main.store.ingest(Self.key(id))
       session.state.withLock { $0.ingest = ingest }
-      return UploadWriter(ingest: ingest, id: id, repository: repository, uploads: self)
+      return UploadWriter(ingest: ingest, id: id, registry: registry, repository: repository, uploads: self)
     } catch {
       session.state.withLock { $0.isBusy = false }
       throw error
@@ -76,34 +79,37 @@ public final class Uploads: Sendable {
   }
 
   /// A blob that comes in one request and needs no session.
-  func openAnonymous(in repository: String) throws -> UploadWriter {
+  func openAnonymous(in repository: String, of registry: Registry) throws -> UploadWriter {
     if !registry.createsOnPush, try !registry.repositoryExists(repository) {
       throw RegistryError.repositoryUnknown(repository)
     }
-    return UploadWriter(ingest: try registry.store.ingest(), id: nil, repository: repository, uploads: self)
+    return UploadWriter(
+      ingest: try main.store.ingest(), id: nil, registry: registry, repository: repository, uploads: self)
   }
 
-  private func find(_ id: String, _ repository: String) throws -> Session {
+  private func find(_ id: String, _ repository: String, _ realm: Realm) throws -> Session {
     if let known = sessions.withLock({ $0[id] }) {
       // An upload of another repository is as unknown as one that never was.
-      guard known.repository == repository else { throw RegistryError.uploadUnknown(id) }
+      guard known.repository == repository, known.realm == realm else { throw RegistryError.uploadUnknown(id) }
       return known
     }
-    let recorded = try registry.store.database.read { database in
-      try String.fetchOne(database, sql: "SELECT repository FROM registry_upload WHERE id = ?", arguments: [id])
+    let isRecorded = try main.metadata.read { session in
+      try session.exists(
+        "SELECT 1 FROM registry_upload WHERE id = ?1 AND account = ?2 AND region = ?3 AND repository = ?4",
+        [id, realm.account, realm.region, repository])
     }
-    guard recorded == repository else { throw RegistryError.uploadUnknown(id) }
+    guard isRecorded else { throw RegistryError.uploadUnknown(id) }
     return sessions.withLock { sessions in
       if let known = sessions[id] { return known }
-      let session = Session(id: id, repository: repository)
+      let session = Session(id: id, realm: realm, repository: repository)
       sessions[id] = session
       return session
     }
   }
 
   fileprivate func release(_ id: String) throws {
-    try registry.store.database.write { database in
-      try database.execute(sql: "UPDATE registry_upload SET updated = ? WHERE id = ?", arguments: [Registry.now, id])
+    try main.metadata.write { session in
+      try session.execute("UPDATE registry_upload SET updated = ?1 WHERE id = ?2", [Registry.now, id])
     }
     unlock(id)
   }
@@ -117,14 +123,12 @@ public final class Uploads: Sendable {
 
   fileprivate func forget(_ id: String) throws {
     _ = sessions.withLock { $0.removeValue(forKey: id) }
-    try registry.store.database.write { database in
-      try database.execute(sql: "DELETE FROM registry_upload WHERE id = ?", arguments: [id])
-    }
+    try main.metadata.write { try $0.execute("DELETE FROM registry_upload WHERE id = ?1", [id]) }
   }
 
   /// Makes an upload a blob of its repository.
   fileprivate func finish(_ writer: UploadWriter, expecting digest: Digest) throws -> Int64 {
-    let lease = try registry.store.lease()
+    let lease = try main.store.lease()
     defer { lease.release() }
     let size: Int64
     do {
@@ -138,7 +142,7 @@ public final class Uploads: Sendable {
       throw error
     }
     // Linked before the session ends: a crash in between leaves an upload that expires, not a blob without a link.
-    try registry.linkBlob(digest, size: size, in: writer.repository)
+    try writer.registry.linkBlob(digest, size: size, in: writer.repository)
     if let id = writer.id { try forget(id) }
     return size
   }
@@ -148,15 +152,20 @@ public final class Uploads: Sendable {
   /// Ends uploads that nobody wrote to for `age` milliseconds, and removes their bytes. Returns how many.
   @discardableResult
   public func expire(olderThan age: Int64 = 24 * 3_600_000) throws -> Int {
-    let old = try registry.store.database.read { database in
-      try Row.fetchAll(
-        database, sql: "SELECT id, repository FROM registry_upload WHERE updated < ?", arguments: [Registry.now - age]
-      ).map { (id: $0["id"] as String, repository: $0["repository"] as String) }
+    let old = try main.metadata.read { session in
+      try session.rows(
+        "SELECT id, account, region, repository FROM registry_upload WHERE updated < ?1", [Registry.now - age]
+      ).map { row in
+        (
+          id: try row["id"] as String, repository: try row["repository"] as String,
+          realm: Realm(account: try row["account"], region: try row["region"]) ?? .main
+        )
+      }
     }
     var ended = 0
     for upload in old {
       // One that is being written to is not old.
-      guard let writer = try? open(upload.id, in: upload.repository) else { continue }
+      guard let writer = try? open(upload.id, in: upload.repository, of: main.at(upload.realm)) else { continue }
       try writer.discard()
       ended += 1
     }
@@ -186,12 +195,14 @@ public final class Uploads: Sendable {
 final class UploadWriter: Sendable {
   fileprivate let ingest: Ingest
   let id: String?
+  fileprivate let registry: Registry
   let repository: String
   private let uploads: Uploads
 
-  fileprivate init(ingest: Ingest, id: String?, repository: String, uploads: Uploads) {
+  fileprivate init(ingest: Ingest, id: String?, registry: Registry, repository: String, uploads: Uploads) {
     self.ingest = ingest
     self.id = id
+    self.registry = registry
     self.repository = repository
     self.uploads = uploads
   }

@@ -61,10 +61,22 @@ public struct ServeCommand: AsyncParsableCommand {
   var externalURL: String?
 
   @Option(help: ArgumentHelp("Twelve digits that ECR's answers call the registry by.", valueName: "id"))
-  var account: String = ECREndpoint.defaultRegistryID
+  var account: String = RealmTable.defaultAccount
 
   @Option(help: ArgumentHelp("The one AWS region that clients may sign for; any, where left out.", valueName: "name"))
   var region: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Another registry on this server, ACCOUNT/REGION, or ACCOUNT/REGION=PORT for one with a port of its own. Repeatable.",
+      valueName: "realm"))
+  var realm: [String] = []
+
+  @Option(
+    name: .customLong("ecr-domain"),
+    help: ArgumentHelp(
+      "Tell clients names of AWS's shape, ACCOUNT.dkr.ecr.REGION.DOMAIN; some take no other.", valueName: "domain"))
+  var ecrDomain: String?
 
   public init() {}
 
@@ -79,14 +91,40 @@ public struct ServeCommand: AsyncParsableCommand {
     }
   }
 
+  private func realmTable() throws -> (table: RealmTable, ports: [UInt16]) {
+    var declared: [Realm] = []
+    var ports: [UInt16: Realm] = [:]
+    for text in realm {
+      let halves = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      let names = halves[0].split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+      guard names.count == 2, let realm = Realm(account: names[0], region: names[1]) else {
+        throw Failure(
+          "--realm \"\(text)\": an account's id of twelve digits, a slash, and a region such as eu-west-1", status: 125)
+      }
+      if halves.count == 2 {
+        guard let port = UInt16(halves[1]), port > 0, ports[port] == nil else {
+          throw Failure("--realm \"\(text)\": \"\(halves[1])\" is no port that is still free", status: 125)
+        }
+        ports[port] = realm
+      }
+      declared.append(realm)
+    }
+    guard let table = RealmTable(account: account, region: region, declared: declared, ports: ports, domain: ecrDomain)
+    else {
+      throw Failure(
+        "--account \"\(account)\" has twelve digits, and --region is a name such as eu-west-1", status: 125)
+    }
+    return (table, ports.keys.sorted())
+  }
+
   public mutating func run() async throws {
     let addresses: [ListenAddress]
     do { addresses = try listen.map { try ListenAddress(parsing: $0) } } catch {
       throw Failure("\(error)", status: 125)
     }
-    guard let ecr = ECREndpoint(registryID: account, region: region) else {
-      throw Failure("--account \"\(account)\": an account's id has twelve digits", status: 125)
-    }
+    let (realms, ports) = try realmTable()
+    let host = addresses.first?.host ?? ""
+    let listening = addresses + ports.map { ListenAddress(host: host, port: $0) }
     let logger = global.logger("registry")
     let root = try global.locations().root
     let store = try ContentStore.open(root, longLived: true, readers: 2)
@@ -94,19 +132,19 @@ public struct ServeCommand: AsyncParsableCommand {
     let passwords = [files.passwords] + (htpasswd.map { [PasswordFile(FilePath($0))] } ?? [])
     // A file that cannot be used is told now, not at the first sign-in.
     let userCount = try passwords.reduce(0) { try $0 + $1.users().count }
-    let identity = try identity(files, addresses, logger)
+    let identity = try identity(files, listening, logger)
     let registry = try Registry(store, createsOnPush: !refusesNewRepositories)
     let server = RegistryServer(
       registry,
       authenticator: Authenticator(passwords: passwords, keys: files.keys, secret: try files.secret(), logger: logger),
       policy: AccessPolicy(anonymous: anonymous),
-      externalURL: externalURL.map { String($0.reversed().drop { $0 == "/" }.reversed()) }, endpoints: [ecr.endpoint],
-      logger: logger)
+      externalURL: externalURL.map { String($0.reversed().drop { $0 == "/" }.reversed()) }, realms: realms,
+      endpoints: [ECREndpoint().endpoint], logger: logger)
     let isEmpty = try userCount == 0 && files.keys.list().isEmpty
     let (usesOwnAuthority, keepsOut) = (identity != nil && tlsCert == nil, isEmpty && anonymous != .push)
     let signals = StopSignals { identity?.reload() }
     try await server.serve(
-      on: addresses, tls: identity,
+      on: listening, tls: identity,
       onReady: { bound in
         printError(Self.greeting(bound, root, isSecure: identity != nil, usesOwnAuthority, keepsOut))
       },
