@@ -225,7 +225,7 @@ let package = Package(
       ]),
     // The flow as a person sees it: the programs themselves, and other tools as their clients.
     .testTarget(
-      name: "EndToEnd", dependencies: ["Kernel", system], path: "Tests/EndToEnd", exclude: ["RuntimePeers"],
+      name: "EndToEnd", dependencies: ["Kernel", system], path: "Tests/EndToEnd", exclude: ["RuntimePeers", "ECRClients"],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
