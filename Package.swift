@@ -114,6 +114,8 @@ let package = Package(
       ]),
     module("Lifecycle", "Registry/Lifecycle"),
     module("Metadata", "Registry/Metadata", ["Content", sqlite, system]),
+    module(
+      "Scanning", "Registry/Scan", ["ImageSpec", "Content", "Layers", "Kernel", "CZlib", crypto, system]),
     networkModule(
       "RegistryServer", "Registry/Server",
       [
@@ -193,6 +195,7 @@ let package = Package(
     tests("Cgroups", ["Cgroups", "Kernel", system]),
     tests("Layers", ["Layers", "ImageSpec", "Kernel", system]),
     tests("Content", ["Content", "ImageSpec", system]),
+    tests("Scanning", ["Scanning", "Content", "ImageSpec", "Layers", "Kernel", system]),
     tests("RegistryClient", ["RegistryClient", "DistributionSpec", "Content", "ImageSpec", "Kernel", system]),
     tests("Engine", ["Engine", "ImageSpec", "RuntimeSpec", "Sandboxes", "Kernel", system]),
     tests(

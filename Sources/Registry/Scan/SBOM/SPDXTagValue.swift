@@ -1,0 +1,50 @@
+/// The same document as tags and values. (SPDX 2.3, 4.4)
+enum SPDXTagValue {
+  static func text(_ document: SPDXDocument) -> [UInt8] {
+    var text = ""
+    func add(_ tag: String, _ value: String?) {
+      guard let value else { return }
+      // A value of several lines stands between marks.
+      text += value.contains { $0.isNewline } ? "\(tag): <text>\(value)</text>\n" : "\(tag): \(value)\n"
+    }
+    add("SPDXVersion", document.spdxVersion)
+    add("DataLicense", document.dataLicense)
+    add("SPDXID", document.SPDXID)
+    add("DocumentName", document.name)
+    add("DocumentNamespace", document.documentNamespace)
+    for creator in document.creationInfo.creators { add("Creator", creator) }
+    add("Created", document.creationInfo.created)
+    for package in document.packages {
+      text += "\n"
+      add("PackageName", package.name)
+      add("SPDXID", package.SPDXID)
+      add("PackageVersion", package.versionInfo)
+      add("PackageSupplier", package.supplier)
+      add("PackageDownloadLocation", package.downloadLocation)
+      add("FilesAnalyzed", package.filesAnalyzed ? "true" : "false")
+      for checksum in package.checksums ?? [] { add("PackageChecksum", "\(checksum.algorithm): \(checksum.checksumValue)") }
+      add("PackageSourceInfo", package.sourceInfo)
+      add("PackageLicenseConcluded", package.licenseConcluded)
+      add("PackageLicenseDeclared", package.licenseDeclared)
+      add("PackageCopyrightText", package.copyrightText)
+      for reference in package.externalRefs ?? [] {
+        add("ExternalRef", "\(reference.referenceCategory) \(reference.referenceType) \(reference.referenceLocator)")
+      }
+      add("PrimaryPackagePurpose", package.primaryPackagePurpose)
+    }
+    for license in document.hasExtractedLicensingInfos ?? [] {
+      text += "\n"
+      add("LicenseID", license.licenseId)
+      // The end mark in a stranger's text would end it early.
+      text += "ExtractedText: <text>\(license.extractedText.replacing("</text>", with: ""))</text>\n"
+      add("LicenseName", license.name)
+    }
+    text += "\n"
+    for relationship in document.relationships {
+      add(
+        "Relationship",
+        "\(relationship.spdxElementId) \(relationship.relationshipType) \(relationship.relatedSpdxElement)")
+    }
+    return Array(text.utf8)
+  }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import Testing
+
+@testable import Scanning
+
+/// Whole schemes against the programs whose order they are.
+@Suite struct PeerVersionTests {
+  /// Versions of a generator without chance: the same in every run.
+  private static func versions(_ pieces: [String], count: Int) -> [String] {
+    var state: UInt64 = 42
+    func next(_ limit: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % limit
+    }
+    return (0..<count).map { _ in "1" + (0...next(5)).map { _ in pieces[next(pieces.count)] }.joined() }
+  }
+
+  private static func run(_ program: [String], input: String) throws -> [String]? {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = program
+    let (standardInput, standardOutput) = (Pipe(), Pipe())
+    (process.standardInput, process.standardOutput) = (standardInput, standardOutput)
+    try process.run()
+    // Beside the reading: neither side waits for the other with a full pipe.
+    let writer = Thread {
+      standardInput.fileHandleForWriting.write(Data(input.utf8))
+      try? standardInput.fileHandleForWriting.close()
+    }
+    writer.start()
+    let output = standardOutput.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else { return nil }
+    return String(decoding: output, as: UTF8.self).split(separator: "\n").map(String.init)
+  }
+
+  private func compare(_ scheme: VersionScheme, _ versions: [String], _ peer: [String]) throws {
+    let pairs = zip(versions, versions.dropFirst())
+    let input = pairs.map { "\($0) \($1)\n" }.joined()
+    guard let answers = try Self.run(peer, input: input) else {
+      print("SKIPPED: order of \(scheme) versions against \(peer[0]): it is not installed")
+      return
+    }
+    #expect(answers.count == versions.count - 1)
+    for ((left, right), answer) in zip(pairs, answers) {
+      #expect(scheme.compare(left, right).signum() == Int(answer), "\(left) \(right)")
+    }
+  }
+
+  @Test func ordersAsDpkg() throws {
+    let script = """
+      command -v dpkg > /dev/null || exit 1
+      while read a b; do
+        if dpkg --compare-versions "$a" lt "$b"; then echo -1; elif dpkg --compare-versions "$a" eq "$b"; then echo 0
+        else echo 1; fi
+      done
+      """
+    let versions = Self.versions([".", "1", "09", "a", "Z", "~", "~rc", "+b", "-1", "-0ubuntu2", "10", ".0"], count: 300)
+    try compare(.debian, versions.map { $0.hasSuffix("-") ? $0 + "1" : $0 }, ["sh", "-c", script])
+  }
+
+  @Test func ordersAsPyPA() throws {
+    let script = """
+      import sys
+      try: from packaging.version import Version, InvalidVersion
+      except ImportError: sys.exit(1)
+      for line in sys.stdin:
+        keys = []
+        for text in line.split():
+          try: keys.append((1, Version(text), ""))
+          except InvalidVersion: keys.append((0, 0, text))
+        print((keys[0] > keys[1]) - (keys[0] < keys[1]))
+      """
+    let pieces = [".1", ".0", "a1", "b", "rc2", ".post1", "-2", ".dev3", "+l.1", "+9", "c", "_pre", ".10", "dev", "r4", "!2"]
+    try compare(.python, Self.versions(pieces, count: 3000), ["python3", "-c", script])
+  }
+}
