@@ -82,6 +82,11 @@ final class TestRegistry: Sendable {
       switch response.body {
       case .none: []
       case .bytes(let buffer): Array(buffer.readableBytesView)
+      case .parts(let file, let parts):
+        try parts.parts.reduce(into: []) { bytes, part in
+          bytes += Array(part.head.utf8)
+          bytes += try file.read(at: part.range.lowerBound, count: part.range.count).readableBytesView
+        } + Array(parts.end.utf8)
       case .file(let file, let range): Array(try file.read(at: range.lowerBound, count: range.count).readableBytesView)
       }
     return Answer(status: response.status.code, headers: response.headers, body: bytes)

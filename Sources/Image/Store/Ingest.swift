@@ -184,6 +184,17 @@ extension ContentStore {
     return try anonymousIngest()
   }
 
+  /// Bytes that may still be written where blobs are, as far as the file system can tell.
+  public func room() throws -> Int64 {
+    var facts = statvfs()
+    let path = root.appending("ingests")
+    guard statvfs(path.string, &facts) == 0 else {
+      throw ContentError.system(operation: "look for room at", path: path, .current)
+    }
+    let (bytes, isMore) = Int64(clamping: facts.f_bavail).multipliedReportingOverflow(by: Int64(clamping: facts.f_frsize))
+    return isMore ? .max : bytes
+  }
+
   /// A new ingest of something big that nobody is about to read: it stays out of the page cache.
   public func uncachedIngest() throws -> Ingest {
     try implicitLease.take()

@@ -100,11 +100,14 @@ public enum MetadataError: Error, Hashable, Sendable, CustomStringConvertible {
   case unexpectedColumn(String)
   /// The database cannot be reached, or cannot write; the text says why.
   case unavailable(String)
+  /// The database's disk is full.
+  case full(String)
 
   public var description: String {
     switch self {
     case .unexpectedColumn(let column): "the registry's database has an unexpected value in the column \"\(column)\""
     case .unavailable(let why): "the registry's database does not answer: \(why)"
+    case .full(let why): "the registry's database has no room: \(why)"
     }
   }
 }

@@ -20,7 +20,8 @@ public struct SQLiteMetadata: MetadataDatabase {
   private static func translating<Result>(_ body: () throws -> Result) throws -> Result {
     do { return try body() } catch let error as DatabaseError {
       switch error.resultCode {
-      case .SQLITE_BUSY, .SQLITE_FULL, .SQLITE_IOERR, .SQLITE_READONLY, .SQLITE_CANTOPEN:
+      case .SQLITE_FULL: throw MetadataError.full("\(error)")
+      case .SQLITE_BUSY, .SQLITE_IOERR, .SQLITE_READONLY, .SQLITE_CANTOPEN:
         throw MetadataError.unavailable("\(error)")
       default: throw error
       }

@@ -74,7 +74,7 @@ public final class RegistryServer: Sendable {
     if principal == .anonymous, policy.anonymous == .none { throw EndpointError.denied("sign in first") }
     let route = try Route(parsing: request.path)
     guard let action = Self.action(route, request.method) else {
-      throw EndpointError.methodNotAllowed(request.method.rawValue)
+      throw EndpointError.methodNotAllowed(request.method.rawValue, allowed: Self.methods(route))
     }
     let isAllowed =
       route == .base
@@ -88,14 +88,19 @@ public final class RegistryServer: Sendable {
   static func action(_ route: Route, _ method: HTTPRequest.Method) -> Action? {
     switch (route, method) {
     case (.base, .get), (.base, .head): .pull
-    case (.catalog, .get): .catalog
-    case (.tags, .get), (.referrers, .get): .pull
+    case (.catalog, .get), (.catalog, .head): .catalog
+    case (.tags, .get), (.tags, .head), (.referrers, .get), (.referrers, .head): .pull
     case (.manifest, .get), (.manifest, .head), (.blob, .get), (.blob, .head): .pull
     case (.manifest, .put), (.uploads, .post): .push
     case (.upload, .get), (.upload, .patch), (.upload, .put), (.upload, .delete): .push
     case (.manifest, .delete), (.blob, .delete): .delete
     default: nil
     }
+  }
+
+  /// What `Allow` names. (RFC 9110, section 10.2.1)
+  static func methods(_ route: Route) -> [HTTPRequest.Method] {
+    [.get, .head, .post, .put, .patch, .delete].filter { action(route, $0) != nil }
   }
 
   /// Answers a request. `onAdmission` is called once the body is about to be read: where the client waits for

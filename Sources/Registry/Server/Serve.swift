@@ -9,18 +9,20 @@ extension RegistryServer {
   ///
   /// - Parameters:
   ///   - tls: plain HTTP where nil. With it, plain HTTP is answered too, to this host alone.
+  ///   - limits: what each connection may take.
   ///   - onReady: called once all addresses are bound, with the ports as they are.
   ///   - stop: waited for once all addresses are bound.
   /// - Throws: `ServeError` where an address cannot be bound.
   public func serve(
-    on addresses: [ListenAddress], tls: TLSIdentity?, grace: Duration = .seconds(20),
+    on addresses: [ListenAddress], tls: TLSIdentity?, limits: ConnectionLimits = ConnectionLimits(),
+    grace: Duration = .seconds(20),
     onReady: @escaping @Sendable ([ListenAddress]) async -> Void, until stop: @escaping @Sendable () async -> Void
   ) async throws {
     raiseOpenFileLimit()
     // Two loops feed the network of one host; the work is done elsewhere.
     let loops = MultiThreadedEventLoopGroup(numberOfThreads: 2)
     do {
-      try await serve(on: addresses, tls, grace, loops, onReady, stop)
+      try await serve(on: addresses, tls, limits, grace, loops, onReady, stop)
     } catch {
       try? await loops.shutdownGracefully()
       throw error
@@ -33,15 +35,17 @@ extension RegistryServer {
   }
 
   private func serve(
-    on addresses: [ListenAddress], _ tls: TLSIdentity?, _ grace: Duration, _ loops: MultiThreadedEventLoopGroup,
+    on addresses: [ListenAddress], _ tls: TLSIdentity?, _ limits: ConnectionLimits, _ grace: Duration,
+    _ loops: MultiThreadedEventLoopGroup,
     _ onReady: @escaping @Sendable ([ListenAddress]) async -> Void, _ stop: @escaping @Sendable () async -> Void
   ) async throws {
     let (bound, binding) = AsyncStream.makeStream(of: (Int, UInt16).self)
     let servers = addresses.enumerated().map { index, address in
       Server(
-        childChannelSetup: Connection(server: self, tls: tls, limits: ConnectionLimits()),
+        childChannelSetup: Connection(server: self, tls: tls, limits: limits),
         configuration: ServerConfiguration(
-          address: .hostname(address.bindHost, port: Int(address.port)), backlog: 1024),
+          address: .hostname(address.bindHost, port: Int(address.port)), backlog: 1024,
+          availableConnectionsDelegate: MaximumAvailableConnections(limits.connections, logger: quietLogger)),
         onServerRunning: { binding.yield((index, UInt16($0.localAddress?.port ?? 0))) },
         eventLoopGroup: loops, logger: quietLogger)
     }

@@ -43,6 +43,8 @@ public enum Header {
   public static let ociSubject = "oci-subject"
   /// Filters that a referrers answer has applied.
   public static let ociFiltersApplied = "oci-filters-applied"
+  /// A tag that a pushed manifest was given by a `tag` parameter. (distribution-spec 1.2, Pushing Manifests)
+  public static let ociTag = "oci-tag"
   /// The least size of a chunk in bytes that the registry takes.
   public static let ociChunkMinLength = "oci-chunk-min-length"
 }

@@ -26,7 +26,10 @@ public enum Route: Hashable, Sendable {
     let text = String(path)
     var parts: [String] = []
     for part in text.split(separator: "/", omittingEmptySubsequences: false) {
-      guard let decoded = PercentEncoding.decode(part) else { throw .unknown(text) }
+      // `%2F` is no separator: a proxy that judges the path as it was sent must not see another one than this does.
+      guard let decoded = PercentEncoding.decode(part), !decoded.utf8.contains(UInt8(ascii: "/")) else {
+        throw .unknown(text)
+      }
       parts.append(decoded)
     }
     guard parts.count >= 2, parts[0].isEmpty, parts[1] == "v2" else { throw .unknown(text) }

@@ -1,11 +1,11 @@
 import HTTPTypes
 import HummingbirdCore
 import Logging
-import NIOCore
+public import NIOCore
 import NIOSSL
 import Synchronization
 
-/// An accepted connection: TLS or plain HTTP as its first byte says, then the watch over slow readers, then HTTP/1.1.
+/// An accepted connection: TLS or plain HTTP as its first byte says, then the watch over its pace, then HTTP/1.1.
 struct Connection: ServerChildChannel {
   struct Value: ServerChildChannelValue {
     let http: HTTP1Channel.Value
@@ -18,9 +18,9 @@ struct Connection: ServerChildChannel {
   let limits: ConnectionLimits
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-    let watch = OutboundWatch(timeout: limits.write)
-    let facts = ConnectionFacts(
-      remote: channel.remoteAddress, local: channel.localAddress, watch: NIOLoopBound(watch, eventLoop: channel.eventLoop))
+    let handler = PaceHandler(limits)
+    let watch = PaceWatch(NIOLoopBound(handler, eventLoop: channel.eventLoop), handler.progress)
+    let facts = ConnectionFacts(remote: channel.remoteAddress, local: channel.localAddress, watch: watch)
     return channel.eventLoop.makeCompletedFuture {
       // Uploads come in as large pieces as the socket has.
       try channel.syncOptions?.setOption(
@@ -29,7 +29,7 @@ struct Connection: ServerChildChannel {
       if let tls {
         try channel.pipeline.syncOperations.addHandler(TLSDetector(identity: tls, facts: facts))
       }
-      try channel.pipeline.syncOperations.addHandler(watch)
+      try channel.pipeline.syncOperations.addHandler(handler)
     }.flatMap {
       http(facts, logger).setup(channel: channel, logger: logger).map { Value(http: $0, facts: facts) }
     }
@@ -48,11 +48,24 @@ struct Connection: ServerChildChannel {
   }
 }
 
-struct ConnectionLimits: Sendable {
+/// What one connection may take: without these, a few slow ones hold a server for ever.
+public struct ConnectionLimits: Sendable {
   /// How long a connection may be silent while the server waits for it.
-  var idle: TimeAmount = .seconds(120)
+  public var idle: TimeAmount = .seconds(120)
   /// How long the other end may take nothing of what it is sent.
-  var write: TimeAmount = .seconds(120)
+  public var write: TimeAmount = .seconds(120)
+  /// How long a request's head may take from its first byte on.
+  public var head: TimeAmount = .seconds(30)
+  /// Over how long the pace of a body is measured, while the server waits for it.
+  public var bodyWindow: TimeAmount = .seconds(30)
+  /// The least bytes of a body in that time.
+  public var bodyPace = 8 << 10
+  /// How long the rest of a refused request is taken in, so that its sender reads the answer.
+  public var linger: TimeAmount = .seconds(5)
+  /// Connections at once on one address; more wait to be accepted.
+  public var connections = 10_000
+
+  public init() {}
 }
 
 /// What the handlers know of the connection that a request came by.
@@ -63,10 +76,10 @@ final class ConnectionFacts: Sendable {
   let localPort: UInt16
   /// True where the other end is this host: what is not encrypted stays inside it.
   let isLocal: Bool
-  let watch: NIOLoopBound<OutboundWatch>
+  let watch: PaceWatch
   private let secure = Atomic(false)
 
-  init(remote address: SocketAddress?, local: SocketAddress?, watch: NIOLoopBound<OutboundWatch>) {
+  init(remote address: SocketAddress?, local: SocketAddress?, watch: PaceWatch) {
     remote = address?.ipAddress ?? "unknown"
     localPort = UInt16(local?.port ?? 0)
     isLocal =
@@ -116,68 +129,5 @@ final class TLSDetector: ChannelInboundHandler, RemovableChannelHandler {
     }
     context.fireChannelRead(data)
     context.pipeline.syncOperations.removeHandler(self, promise: nil)
-  }
-}
-
-/// Stands between HTTP and the socket (or TLS): closes a connection whose other end has taken nothing for a while, and
-/// lets a file's bytes go from the page cache to the socket without passing through this process.
-final class OutboundWatch: ChannelOutboundHandler {
-  typealias OutboundIn = IOData
-  typealias OutboundOut = IOData
-
-  private let timeout: TimeAmount
-  private var pending = 0
-  private var progress = NIODeadline.now()
-  private var check: Scheduled<Void>?
-  private var context: ChannelHandlerContext?
-
-  init(timeout: TimeAmount) { self.timeout = timeout }
-
-  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-
-  func handlerRemoved(context: ChannelHandlerContext) {
-    self.context = nil
-    check?.cancel()
-    check = nil
-  }
-
-  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-    let promise = promise ?? context.eventLoop.makePromise()
-    track(promise.futureResult, context)
-    context.write(data, promise: promise)
-  }
-
-  /// Sends bytes of an open file. To be called on the connection's event loop, between a response's head and its end,
-  /// and not on a connection with TLS.
-  func send(_ region: FileRegion, promise: EventLoopPromise<Void>) {
-    guard let context else {
-      promise.fail(ChannelError.ioOnClosedChannel)
-      return
-    }
-    track(promise.futureResult, context)
-    context.writeAndFlush(wrapOutboundOut(.fileRegion(region)), promise: promise)
-  }
-
-  private func track(_ write: EventLoopFuture<Void>, _ context: ChannelHandlerContext) {
-    if pending == 0 { progress = .now() }
-    pending += 1
-    schedule(context)
-    write.assumeIsolated().whenComplete { _ in
-      self.pending -= 1
-      self.progress = .now()
-    }
-  }
-
-  private func schedule(_ context: ChannelHandlerContext) {
-    guard check == nil else { return }
-    check = context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(timeout.nanoseconds / 2)) {
-      self.check = nil
-      guard self.pending > 0, let context = self.context else { return }
-      if .now() - self.progress >= self.timeout {
-        context.close(promise: nil)
-      } else {
-        self.schedule(context)
-      }
-    }
   }
 }

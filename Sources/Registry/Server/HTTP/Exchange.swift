@@ -21,7 +21,9 @@ struct Exchange {
     let registryRequest = RegistryRequest(
       method: request.method, target: request.head.path ?? "/", headers: request.headers,
       authority: request.head.authority ?? "", isSecure: isSecure, remote: facts.remote,
-      localPort: facts.localPort, body: request.body)
+      localPort: facts.localPort, body: facts.watch.watched(request.body))
+    facts.watch.begin()
+    defer { facts.watch.end() }
     let waits = request.headers[.expect]?.lowercased() == "100-continue"
     var wasAdmitted = false
     let response: RegistryResponse
@@ -38,7 +40,9 @@ struct Exchange {
       }
     }
     // A refused client that waited sends no body now, or does so all the same: the next request cannot be told from it.
-    let closes = waits && !wasAdmitted
+    // One that does not wait may be about to send a hundred gigabytes.
+    let isRefused = response.status.kind == .clientError || response.status.kind == .serverError
+    let closes = waits && !wasAdmitted || isRefused && registryRequest.hasLargeBody
     try await write(response, to: writer, isHead: request.method == .head, closes: closes)
     server.logger.info(
       "request",
@@ -47,7 +51,10 @@ struct Exchange {
         "path": "\(registryRequest.path)", "status": "\(response.status.code)", "bytes": "\(response.body.count)",
         "ms": "\((ContinuousClock.now - start) / .milliseconds(1))",
       ])
-    if closes { throw Finished() }
+    if closes {
+      await facts.watch.linger(channel)
+      throw Finished()
+    }
   }
 
   private func write(
@@ -76,6 +83,14 @@ struct Exchange {
         try await send(file, range)
       }
       try await body.finish(nil)
+    case .parts(let file, let parts):
+      var body = try await writer.writeHead(head)
+      for part in parts.parts {
+        try await body.write(ByteBuffer(string: part.head))
+        try await copy(file, part.range, to: &body)
+      }
+      try await body.write(ByteBuffer(string: parts.end))
+      try await body.finish(nil)
     }
   }
 
@@ -99,7 +114,7 @@ struct Exchange {
       let region = FileRegion(fileHandle: handle, readerIndex: Int(start), endIndex: Int(end))
       let promise = channel.eventLoop.makePromise(of: Void.self)
       // The head went to the same loop before this, and is in the pipeline by now.
-      channel.eventLoop.execute { facts.watch.value.send(region, promise: promise) }
+      channel.eventLoop.execute { facts.watch.handler.value.send(region, promise: promise) }
       try await promise.futureResult.get()
     }
   }

@@ -58,16 +58,23 @@ public struct RegistryRequest: Sendable {
 /// The connection ended in the middle of a body. Nobody is left to be told.
 public struct RequestBroken: Error {}
 
+extension RegistryRequest {
+  /// Whether more of a body may follow than is worth reading only to go on with the connection.
+  var hasLargeBody: Bool { headers[.transferEncoding] != nil || (contentLength ?? 0) > 256 << 10 }
+}
+
 /// What an endpoint answers.
 public struct RegistryResponse: Sendable {
   public enum Body: Sendable {
     case none
     case bytes(ByteBuffer)
     case file(BlobFile, Range<Int64>)
+    case parts(BlobFile, MultipartRanges)
 
     var count: Int64 {
       switch self {
       case .none: 0
+      case .parts(_, let parts): parts.count
       case .bytes(let buffer): Int64(buffer.readableBytes)
       case .file(_, let range): Int64(range.count)
       }
@@ -102,6 +109,6 @@ extension HTTPField.Name {
   static let dockerAPIVersion = known(Header.dockerAPIVersion)
   static let ociSubject = known(Header.ociSubject)
   static let ociFiltersApplied = known(Header.ociFiltersApplied)
-  static let ociTag = known("oci-tag")
+  static let ociTag = known(Header.ociTag)
   static let link = known("link")
 }

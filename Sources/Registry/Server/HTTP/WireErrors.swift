@@ -11,7 +11,7 @@ extension RegistryResponse {
   static func failure(_ error: any Error) -> RegistryResponse {
     switch error {
     case let error as RegistryError:
-      var response = failure(error.code, error.description, status: status(of: error))
+      var response = json(status(of: error) ?? HTTPResponse.Status(code: error.code.status), error.body)
       if case .uploadOutOfOrder(_, let received) = error {
         response.headers[.range] = UploadRange(received: received).description
       }
@@ -24,10 +24,16 @@ extension RegistryResponse {
       response.headers[.retryAfter] = "1"
       return response
     case let error as AuthenticationFailure: return failure(.unauthorized, error.description)
+    case EndpointError.methodNotAllowed(let method, let allowed):
+      var response = failure(.unsupported, "\(method) is not supported here")
+      response.headers[.allow] = allowed.map(\.rawValue).joined(separator: ", ")
+      return response
     case let error as EndpointError: return failure(error.code, error.description, status: error.status)
-    case ContentError.system(_, _, .noSpace):
-      return failure(
-        .unavailable, "the registry's disk is full", status: .init(code: 507, reasonPhrase: "Insufficient Storage"))
+    case ContentError.system(_, _, .noSpace), ContentError.system(_, _, .diskQuotaExceeded), is StorageFull,
+      MetadataError.full:
+      return failure(.unavailable, "the registry's disk is full", status: .insufficientStorage)
+    case ContentError.system(_, _, .readOnlyFileSystem):
+      return failure(.unavailable, "the registry's disk is read-only at the moment")
     case ContentError.ingestBusy:
       return failure(.blobUploadInvalid, "another request is writing to this upload", status: .conflict)
     case MetadataError.unavailable:
@@ -59,14 +65,23 @@ extension RegistryResponse {
   }
 }
 
+/// What a request announces does not fit.
+struct StorageFull: Error {}
+
+extension HTTPResponse.Status {
+  /// RFC 4918, section 11.5.
+  static let insufficientStorage = HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage")
+}
+
 /// What is wrong with a request itself.
 enum EndpointError: Error {
-  case methodNotAllowed(String)
+  case methodNotAllowed(String, allowed: [HTTPRequest.Method])
   case digestMissing
   case rangeMalformed(String)
   case pageSizeMalformed(String)
   case denied(String)
   case notAcceptable(String)
+  case tooManyTags(limit: Int)
 
   var code: ErrorCode {
     switch self {
@@ -76,20 +91,26 @@ enum EndpointError: Error {
     case .pageSizeMalformed: .paginationNumberInvalid
     case .denied: .denied
     case .notAcceptable: .manifestUnknown
+    case .tooManyTags: .tagInvalid
     }
   }
 
   var status: HTTPResponse.Status? {
-    if case .rangeMalformed = self { .badRequest } else { nil }
+    switch self {
+    case .rangeMalformed: .badRequest
+    case .tooManyTags: .uriTooLong
+    default: nil
+    }
   }
 
   var description: String {
     switch self {
-    case .methodNotAllowed(let method): "\(method) is not supported here"
+    case .methodNotAllowed(let method, _): "\(method) is not supported here"
     case .digestMissing: "the query must have digest=<algorithm>:<hash>"
     case .rangeMalformed(let text): "Content-Range \"\(text.prefix(80))\" is not of the form <first>-<last>"
     case .pageSizeMalformed(let text): "n=\"\(text.prefix(40))\" is not a number of entries"
     case .denied(let what): "requested access to the resource is denied: \(what)"
+    case .tooManyTags(let limit): "a push gives at most \(limit) tags at once"
     case .notAcceptable(let type): "the manifest is of type \(type), which the request's Accept leaves out"
     }
   }

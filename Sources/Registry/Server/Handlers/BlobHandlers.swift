@@ -30,25 +30,44 @@ extension RegistryServer {
       .acceptRanges: "bytes", .cacheControl: "max-age=31536000, immutable",
     ]
     if Self.matches(request.headers[.ifNoneMatch], tag) { return RegistryResponse(.notModified, headers) }
-    // Several ranges at once are answered with the whole, which RFC 9110 allows; so is a range of another state.
-    let ifRange = request.headers[.ifRange]
-    if let header = request.headers[.range], ifRange == nil || ifRange == tag, let ranges = ByteRange.parse(header),
-      ranges.count == 1
-    {
-      guard let range = ranges[0].resolved(size: size) else {
-        headers = [.contentRange: ContentRange.unsatisfied(size: size).description]
-        return RegistryResponse(.rangeNotSatisfiable, headers)
-      }
-      headers[.contentRange] = ContentRange.bytes(range, size: size).description
-      headers[.contentLength] = String(range.count)
-      return RegistryResponse(.partialContent, headers, body: file.map { .file($0, range) } ?? .none)
-    }
     headers[.contentLength] = String(size)
-    return RegistryResponse(.ok, headers, body: file.map { .file($0, 0..<size) } ?? .none)
+    // HEAD has no ranges. (RFC 9110, section 14.2)
+    guard let file else { return RegistryResponse(.ok, headers) }
+    // A range of another state is answered with the whole. (RFC 9110, section 13.1.5)
+    let ifRange = request.headers[.ifRange]
+    if let header = request.headers[.range], ifRange == nil || ifRange == tag, let wishes = ByteRange.parse(header),
+      let ranges = ByteRange.resolve(wishes, size: size)
+    {
+      return Self.partial(ranges, of: file, size: size, headers)
+    }
+    return RegistryResponse(.ok, headers, body: .file(file, 0..<size))
+  }
+
+  private static func partial(
+    _ ranges: [Range<Int64>], of file: BlobFile, size: Int64, _ headers: HTTPFields
+  ) -> RegistryResponse {
+    var headers = headers
+    guard let first = ranges.first else {
+      var response = RegistryResponse.failure(
+        .rangeInvalid, "the content has \(size) bytes, none of which the Range header means")
+      response.headers[.contentRange] = ContentRange.unsatisfied(size: size).description
+      response.headers[.dockerContentDigest] = headers[.dockerContentDigest]
+      return response
+    }
+    guard ranges.count > 1 else {
+      headers[.contentRange] = ContentRange.bytes(first, size: size).description
+      headers[.contentLength] = String(first.count)
+      return RegistryResponse(.partialContent, headers, body: .file(file, first))
+    }
+    let boundary = "\(UInt64.random(in: 0 ... .max))\(UInt64.random(in: 0 ... .max))"
+    let parts = MultipartRanges(ranges, size: size, type: headers[.contentType] ?? "", boundary: boundary)
+    headers[.contentType] = parts.contentType
+    headers[.contentLength] = String(parts.count)
+    return RegistryResponse(.partialContent, headers, body: .parts(file, parts))
   }
 
   func deleteBlob(_ admitted: Admitted, _ name: String, _ digest: Digest) async throws -> RegistryResponse {
     try await blocking { try admitted.registry.deleteBlob(digest, in: name) }
-    return RegistryResponse(.accepted)
+    return RegistryResponse(.accepted, [.dockerContentDigest: digest.description])
   }
 }

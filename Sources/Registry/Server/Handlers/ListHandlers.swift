@@ -16,12 +16,24 @@ extension RegistryServer {
   func getCatalog(_ admitted: Admitted, _ request: RegistryRequest) async throws -> RegistryResponse {
     let limit = min(try Self.pageSize(request.query) ?? 1000, Self.largestPage)
     let last = request.query["last"]
-    let found = try await blocking { try admitted.registry.repositories(after: last, limit: limit + 1) }
-    let page = found.prefix(limit).map(\.name)
-    let visible = page.filter { policy.allows(admitted.principal, .pull, repository: $0) }
-    var response = RegistryResponse.json(.ok, Catalog(repositories: visible))
+    let found = try await blocking { try self.visibleRepositories(admitted, after: last, limit: limit + 1) }
+    let page = Array(found.prefix(limit))
+    var response = RegistryResponse.json(.ok, Catalog(repositories: page))
     response.headers[.link] = Self.next(request.path, page.last, limit, more: found.count > limit)
     return response
+  }
+
+  /// Names alone of what the caller may read: neither a short page nor a `Link` tells of others.
+  private func visibleRepositories(_ admitted: Admitted, after last: String?, limit: Int) throws -> [String] {
+    var visible: [String] = []
+    var last = last
+    while visible.count < limit {
+      let found = try admitted.registry.repositories(after: last, limit: Self.largestPage)
+      visible += found.map(\.name).filter { policy.allows(admitted.principal, .pull, repository: $0) }
+      guard found.count == Self.largestPage else { break }
+      last = found.last?.name
+    }
+    return Array(visible.prefix(limit))
   }
 
   /// `n` of a listing; nil where it is not given.

@@ -19,6 +19,7 @@ extension RegistryServer {
     let tag = "\"\(content.digest)\""
     var headers: HTTPFields = [
       .contentType: content.mediaType.rawValue, .dockerContentDigest: content.digest.description, .eTag: tag,
+      .vary: "Accept",
     ]
     if Self.matches(request.headers[.ifNoneMatch], tag) { return RegistryResponse(.notModified, headers) }
     // A digest names the same bytes for ever; a tag has to be asked for again.
@@ -61,9 +62,7 @@ extension RegistryServer {
     let contentType = request.headers[.contentType].map { header in
       MediaType(String(header.prefix { $0 != ";" }.filter { $0 != " " }))
     }
-    // `?tag=` beside a digest gives several tags at once. (distribution-spec, Pushing Manifests)
-    let more = request.query.items.filter { $0.name == "tag" }.map(\.value)
-    for tag in more where !Reference.isTag(tag) { throw RouteError.invalidTag(tag) }
+    let more = try Self.tagParameters(request.query)
     let tags = (reference.tag.map { [$0] } ?? []) + more
     let result = try await blocking {
       try admitted.registry.putManifest(bytes, contentType: contentType, in: name, tags: tags, expected: reference.digest,
@@ -74,9 +73,23 @@ extension RegistryServer {
       .dockerContentDigest: result.digest.description,
     ]
     if let subject = result.subject { headers[.ociSubject] = subject.description }
-    if !more.isEmpty { headers[.ociTag] = more.joined(separator: ", ") }
+    for tag in more { headers.append(HTTPField(name: .ociTag, value: tag)) }
     return RegistryResponse(.created, headers)
   }
+
+  /// `?tag=` beside a digest gives several tags at once. (distribution-spec 1.2, Pushing Manifests)
+  private static func tagParameters(_ query: Query) throws -> [String] {
+    var tags: [String] = []
+    for item in query.items where item.name == "tag" {
+      guard Reference.isTag(item.value) else { throw RouteError.invalidTag(item.value) }
+      guard tags.count < tagLimit else { throw EndpointError.tooManyTags(limit: tagLimit) }
+      if !tags.contains(item.value) { tags.append(item.value) }
+    }
+    return tags
+  }
+
+  /// The specification demands ten at least, and 414 for more than the registry takes.
+  private static let tagLimit = 100
 
   func deleteManifest(
     _ admitted: Admitted, _ name: String, _ reference: ManifestReference
@@ -87,7 +100,7 @@ extension RegistryServer {
       case .digest(let digest): try admitted.registry.deleteManifest(digest, in: name, by: admitted.origin)
       }
     }
-    return RegistryResponse(.accepted)
+    return RegistryResponse(.accepted, reference.digest.map { [.dockerContentDigest: $0.description] } ?? [:])
   }
 
   func getReferrers(
@@ -96,10 +109,9 @@ extension RegistryServer {
     let artifactType = request.query["artifactType"].flatMap { $0.isEmpty ? nil : $0 }
     let last = request.query["last"].flatMap { Int64($0) } ?? 0
     let limit = min(try Self.pageSize(request.query) ?? Self.referrersPage, Self.referrersPage)
-    let found = try await blocking {
-      try admitted.registry.referrers(of: digest, artifactType: artifactType, in: name, after: last, limit: limit + 1)
+    let (page, hasMore) = try await blocking {
+      try self.referrers(admitted, of: digest, artifactType, in: name, after: last, limit: limit)
     }
-    let page = found.prefix(limit)
     var index = Index(
       manifests: page.map {
         Descriptor(
@@ -109,7 +121,7 @@ extension RegistryServer {
     index.annotations = nil
     var response = RegistryResponse.json(.ok, index, contentType: MediaType.index.rawValue)
     if artifactType != nil { response.headers[.ociFiltersApplied] = "artifactType" }
-    if found.count > limit, let end = page.last {
+    if hasMore, let end = page.last {
       var query = Query([("last", String(end.id)), ("n", String(limit))])
       if let artifactType { query.items.append(("artifactType", artifactType)) }
       response.headers[.link] = LinkHeader(target: "\(request.path)?\(query)").description
@@ -117,6 +129,36 @@ extension RegistryServer {
     return response
   }
 
-  /// An answer stays below the 4 MiB that clients read of an index.
+  /// A page of at most `limit` referrers, and whether there are more. A repository that is not there has none: clients
+  /// take a 404 for a registry that knows no referrers. (distribution-spec, Listing Referrers)
+  private func referrers(
+    _ admitted: Admitted, of digest: Digest, _ artifactType: String?, in name: String, after last: Int64, limit: Int
+  ) throws -> (page: [StoredManifest], hasMore: Bool) {
+    var page: [StoredManifest] = []
+    var bytes = 0
+    var last = last
+    while true {
+      let found: [StoredManifest]
+      do {
+        found = try admitted.registry.referrers(
+          of: digest, artifactType: artifactType, in: name, after: last, limit: Self.referrersBatch)
+      } catch RegistryError.repositoryUnknown {
+        return ([], false)
+      }
+      for manifest in found {
+        // A manifest's annotations may have megabytes, and each is in its descriptor.
+        let size = (manifest.annotations ?? [:]).reduce(256) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+        guard page.count < limit, page.isEmpty || bytes + size <= Self.referrersBytes else { return (page, true) }
+        page.append(manifest)
+        bytes += size
+      }
+      guard found.count == Self.referrersBatch, let end = found.last else { return (page, false) }
+      last = end.id
+    }
+  }
+
   private static let referrersPage = 500
+  private static let referrersBatch = 50
+  /// An answer stays below the 4 MiB that clients read of an index.
+  private static let referrersBytes = 3 << 20
 }

@@ -49,14 +49,7 @@ extension RegistryServer {
     } catch {
       // What has come stays: the client asks how much that is, and goes on.
       try? await blocking { try writer.release() }
-      if case RegistryError.uploadOutOfOrder(_, let received) = error {
-        var response = RegistryResponse.failure(error)
-        for field in progress(.accepted, name, id, received: received).headers {
-          response.headers[field.name] = field.value
-        }
-        return response
-      }
-      throw error
+      return try outOfOrder(error, name, id)
     }
     let received = writer.offset
     try await blocking { try writer.release() }
@@ -75,10 +68,20 @@ extension RegistryServer {
       try await receive(request, into: writer)
     } catch {
       try? await blocking { try writer.release() }
-      throw error
+      return try outOfOrder(error, name, id)
     }
     _ = try await blocking { try writer.finish(expecting: digest) }
     return created(name, digest)
+  }
+
+  /// 416 with all that the client needs to go on; other errors are thrown on.
+  private func outOfOrder(_ error: any Error, _ name: String, _ id: String) throws -> RegistryResponse {
+    guard case RegistryError.uploadOutOfOrder(_, let received) = error else { throw error }
+    var response = RegistryResponse.failure(error)
+    for field in progress(.accepted, name, id, received: received).headers {
+      response.headers[field.name] = field.value
+    }
+    return response
   }
 
   func getUpload(_ admitted: Admitted, _ name: String, _ id: String) async throws -> RegistryResponse {
@@ -117,6 +120,11 @@ extension RegistryServer {
   /// Streams the body into the upload. While one batch is hashed and written on a thread of its own, the next is taken
   /// in (with TLS, decrypted), and no more than that: a fast client waits for the disk, not for memory.
   private func receive(_ request: RegistryRequest, into writer: UploadWriter) async throws {
+    // What cannot fit is refused before it fills the disk for everybody.
+    if let length = request.contentLength, length > Self.batchSize {
+      let room = try await blocking { try self.registry.store.room() }
+      guard length < room else { throw StorageFull() }
+    }
     try await withThrowingTaskGroup(of: Void.self) { writing in
       var batch: [ByteBuffer] = []
       var batchBytes = 0
@@ -127,7 +135,7 @@ extension RegistryServer {
           batch.append(buffer)
           batchBytes += buffer.readableBytes
           total += Int64(buffer.readableBytes)
-          guard batchBytes >= Self.batchSize else { continue }
+          guard batchBytes >= Int(Self.batchSize) else { continue }
           let full = batch
           batch = []
           batchBytes = 0
@@ -153,7 +161,7 @@ extension RegistryServer {
     }
   }
 
-  private static let batchSize = 512 << 10
+  private static let batchSize: Int64 = 512 << 10
 
   private func created(_ name: String, _ digest: Digest) -> RegistryResponse {
     RegistryResponse(

@@ -42,14 +42,14 @@ public struct ManifestDocument: Sendable {
     if let manifests = shape.manifests {
       children = manifests
       blobs = []
-      artifactType = shape.artifactType
+      artifactType = shape.artifactType.flatMap { $0.isEmpty ? nil : $0 }
     } else {
       guard let config = shape.config, let layers = shape.layers else {
         throw .manifestInvalid("it lacks \(shape.config == nil ? "config" : "layers")")
       }
       blobs = [config] + layers
       children = []
-      artifactType = shape.artifactType ?? config.mediaType.rawValue
+      artifactType = shape.artifactType.flatMap { $0.isEmpty ? nil : $0 } ?? config.mediaType.rawValue
     }
     for descriptor in blobs + children + (shape.subject.map { [$0] } ?? []) where descriptor.size < 0 {
       throw .manifestInvalid("the size of \(descriptor.digest) is negative")

@@ -72,3 +72,38 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     }
   }
 }
+
+extension RegistryError {
+  /// As the body of an answer: what is missing is one entry each, and what the error is about is its detail, as docker
+  /// distribution has it.
+  var body: ErrorBody {
+    switch self {
+    case .referencesUnknown(let digests, _, _):
+      ErrorBody(
+        errors: digests.prefix(32).enumerated().map { index, digest in
+          .init(code, message: index == 0 ? description : nil, detail: .object(["digest": .string(digest.description)]))
+        })
+    default: ErrorBody(code, message: description, detail: detail)
+    }
+  }
+
+  private var detail: ErrorDetail? {
+    switch self {
+    case .nameInvalid(let name), .repositoryUnknown(let name), .repositoryExists(let name), .repositoryNotEmpty(let name):
+      .object(["name": .string(String(name.prefix(256)))])
+    case .manifestUnknown(let reference, let name):
+      .object(["name": .string(name), "reference": .string(reference)])
+    case .tagImmutable(let tag, let name): .object(["name": .string(name), "tag": .string(tag)])
+    case .blobUnknown(let digest, let name), .blobReferenced(let digest, _, let name),
+      .manifestReferenced(let digest, _, let name):
+      .object(["name": .string(name), "digest": .string(digest.description)])
+    case .digestMismatch(let expected, let actual):
+      .object(["expected": .string(expected.description), "actual": .string(actual.description)])
+    case .sizeMismatch(let expected, let actual):
+      .object(["expected": .number(Double(expected)), "actual": .number(Double(actual))])
+    case .uploadOutOfOrder(_, let received): .object(["received": .number(Double(received))])
+    case .manifestTooLarge(let limit): .object(["limit": .number(Double(limit))])
+    case .manifestInvalid, .referencesUnknown, .uploadUnknown, .uploadBusy: nil
+    }
+  }
+}
