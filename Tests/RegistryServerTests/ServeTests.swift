@@ -14,81 +14,17 @@ import Testing
 
 /// Behind real sockets on loopback.
 @Suite struct ServeTests {
-  /// Serves while `body` runs, which gets the port.
-  private func serving(
-    _ registry: TestRegistry, tls: TLSIdentity? = nil, _ body: @escaping @Sendable (UInt16) async throws -> Void
-  ) async throws {
-    let (ports, ready) = AsyncStream.makeStream(of: UInt16.self)
-    let (stop, stopping) = AsyncStream.makeStream(of: Void.self)
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask {
-        try await registry.server.serve(
-          on: [ListenAddress(host: "127.0.0.1", port: 0)], tls: tls, grace: .seconds(1800),
-          onReady: { ready.yield($0[0].port) },
-          until: {
-            var iterator = stop.makeAsyncIterator()
-            _ = await iterator.next()
-          })
-        ready.finish()
-      }
-      group.addTask {
-        defer { stopping.yield() }
-        var iterator = ports.makeAsyncIterator()
-        try await body(try #require(await iterator.next()))
-      }
-      try await group.waitForAll()
-    }
-  }
-
-  private static func connected(_ port: UInt16) throws -> OwnedDescriptor {
-    let socket = OwnedDescriptor(try Errno.check(Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)))
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    let number = socket.number
-    try withUnsafePointer(to: &address) { pointer in
-      _ = try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        try Errno.check(connect(number, $0, socklen_t(MemoryLayout<sockaddr_in>.size)))
-      }
-    }
-    return socket
-  }
-
-  /// Sends text and reads what comes until the other end closes.
-  @Sendable private static func talk(_ port: UInt16, _ bytes: [UInt8]) async throws -> [UInt8] {
-    try await withCheckedThrowingContinuation { continuation in
-      // Blocks, which the tasks' own threads must not.
-      DispatchQueue.global().async {
-        do {
-          let socket = try connected(port)
-          try writeAll(socket.number, bytes)
-          continuation.resume(returning: try readAll(socket.number, limit: 256 << 20))
-        } catch {
-          continuation.resume(throwing: error)
-        }
-      }
-    }
-  }
-
-  @Sendable private static func split(_ answer: [UInt8]) -> (head: String, body: ArraySlice<UInt8>) {
-    let end = Array("\r\n\r\n".utf8)
-    var index = 0
-    while index + 4 <= answer.count, Array(answer[index..<index + 4]) != end { index += 1 }
-    return (String(decoding: answer[..<index], as: UTF8.self), answer[min(index + 4, answer.count)...])
-  }
-
   @Test func sendsALargeBlobAndPartsOfIt() async throws {
     let registry = try TestRegistry()
     // More than one piece of those that are sent at a time.
     let bytes = (0..<(9 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
     let digest = try await registry.push(blob: bytes, to: "app")
-    try await serving(registry) { port in
+    try await Loopback.serving(registry) { port in
       let get = "GET /v2/app/blobs/\(digest) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-      let whole = Self.split(try await Self.talk(port, Array("\(get)\r\n".utf8)))
+      let whole = Loopback.split(try await Loopback.talk(port, Array("\(get)\r\n".utf8)))
       #expect(whole.head.hasPrefix("HTTP/1.1 200"))
       #expect(whole.body.elementsEqual(bytes))
-      let part = Self.split(try await Self.talk(port, Array("\(get)Range: bytes=4194300-4194310\r\n\r\n".utf8)))
+      let part = Loopback.split(try await Loopback.talk(port, Array("\(get)Range: bytes=4194300-4194310\r\n\r\n".utf8)))
       #expect(part.head.hasPrefix("HTTP/1.1 206") && part.body.elementsEqual(bytes[4_194_300...4_194_310]))
     }
   }
@@ -96,11 +32,11 @@ import Testing
   @Test func answersSeveralRequestsOnOneConnection() async throws {
     let registry = try TestRegistry()
     let digest = try await registry.push(blob: Array("blob".utf8), to: "app")
-    try await serving(registry) { port in
+    try await Loopback.serving(registry) { port in
       let get = "GET /v2/app/blobs/\(digest) HTTP/1.1\r\nHost: x\r\n"
       let head = "HEAD /v2/app/blobs/\(digest) HTTP/1.1\r\nHost: x\r\n"
       let text = "\(get)\r\n\(head)\r\n\(get)Connection: close\r\n\r\n"
-      let answer = String(decoding: try await Self.talk(port, Array(text.utf8)), as: UTF8.self)
+      let answer = String(decoding: try await Loopback.talk(port, Array(text.utf8)), as: UTF8.self)
       #expect(answer.split(separator: "HTTP/1.1 200").count == 3)
       #expect(answer.hasSuffix("\r\n\r\nblob"))
     }
@@ -109,11 +45,11 @@ import Testing
   @Test func takesAChunkedUpload() async throws {
     let registry = try TestRegistry()
     let digest = TestRegistry.digest(Array("hello".utf8))
-    try await serving(registry) { port in
+    try await Loopback.serving(registry) { port in
       let text =
         "POST /v2/app/blobs/uploads/?digest=\(digest) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         + "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
-      let answer = String(decoding: try await Self.talk(port, Array(text.utf8)), as: UTF8.self)
+      let answer = String(decoding: try await Loopback.talk(port, Array(text.utf8)), as: UTF8.self)
       #expect(answer.hasPrefix("HTTP/1.1 201"))
     }
     #expect(registry.store.contains(digest))
@@ -122,10 +58,10 @@ import Testing
   @Test func keepsWhatCameBeforeAConnectionBroke() async throws {
     let registry = try TestRegistry()
     let location = try #require(try await registry.send(.post, "/v2/app/blobs/uploads/")["location"])
-    try await serving(registry) { port in
+    try await Loopback.serving(registry) { port in
       let text = "PATCH \(location) HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n12345"
       // The other half never comes.
-      try await Self.sendAndClose(port, Array(text.utf8))
+      try await Loopback.sendAndClose(port, Array(text.utf8))
       for _ in 0..<100 where try await registry.send(.get, location)["range"] != "0-4" {
         try await Task.sleep(for: .milliseconds(20))
       }
@@ -133,30 +69,16 @@ import Testing
     }
   }
 
-  @Sendable private static func sendAndClose(_ port: UInt16, _ bytes: [UInt8]) async throws {
-    try await withCheckedThrowingContinuation { continuation in
-      DispatchQueue.global().async {
-        do {
-          let socket = try connected(port)
-          try writeAll(socket.number, bytes)
-          continuation.resume()
-        } catch {
-          continuation.resume(throwing: error)
-        }
-      }
-    }
-  }
-
   @Test func asksForTheBodyOnlyOfThoseWhoMaySendIt() async throws {
     let registry = try TestRegistry(anonymous: .none)
-    try await serving(registry) { port in
+    try await Loopback.serving(registry) { port in
       let put = "POST /v2/app/blobs/uploads/?digest=\(TestRegistry.digest([0x61])) HTTP/1.1\r\nHost: x\r\n"
       let waiting = "Expect: 100-continue\r\nContent-Length: 1\r\n"
       // Refused and closed although the body never came.
-      let refused = String(decoding: try await Self.talk(port, Array("\(put)\(waiting)\r\n".utf8)), as: UTF8.self)
+      let refused = String(decoding: try await Loopback.talk(port, Array("\(put)\(waiting)\r\n".utf8)), as: UTF8.self)
       #expect(refused.hasPrefix("HTTP/1.1 401"))
       let signedIn = "\(put)\(waiting)Authorization: Basic YWRhOnNlY3JldA==\r\nConnection: close\r\n\r\na"
-      let taken = String(decoding: try await Self.talk(port, Array(signedIn.utf8)), as: UTF8.self)
+      let taken = String(decoding: try await Loopback.talk(port, Array(signedIn.utf8)), as: UTF8.self)
       #expect(taken.hasPrefix("HTTP/1.1 100") && taken.contains("HTTP/1.1 201"))
     }
   }
@@ -166,20 +88,20 @@ import Testing
     let names = ServerName.needed(listening: [], extra: [])
     let identity = try TLSIdentity(
       .authority(registry.files.authority, names: names), logger: Logger(label: "test"))
-    try await serving(registry, tls: identity) { port in
+    try await Loopback.serving(registry, tls: identity) { port in
       let plain = String(
-        decoding: try await Self.talk(
+        decoding: try await Loopback.talk(
           port, Array("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".utf8)), as: UTF8.self)
       #expect(plain.hasPrefix("HTTP/1.1 200"))
       // A handshake that is none: TLS's own alert, and nothing of HTTP.
-      let broken = try await Self.talk(port, [22, 3, 1, 0, 5, 9, 9, 9, 9, 9])
+      let broken = try await Loopback.talk(port, [22, 3, 1, 0, 5, 9, 9, 9, 9, 9])
       #expect(!String(decoding: broken, as: UTF8.self).contains("HTTP"))
     }
   }
 
   @Test func namesAPortInUse() async throws {
     let registry = try TestRegistry()
-    try await serving(registry) { port in
+    try await Loopback.serving(registry) { port in
       let address = ListenAddress(host: "127.0.0.1", port: port)
       await #expect(throws: ServeError.portInUse(address)) {
         try await TestRegistry().server.serve(on: [address], tls: nil, onReady: { _ in }, until: {})
@@ -191,9 +113,9 @@ import Testing
     let registry = try TestRegistry()
     let idle = Mutex<CInt>(-1)
     defer { close(idle.withLock { $0 }) }
-    try await serving(registry) { port in
+    try await Loopback.serving(registry) { port in
       // Stays open on the client's side until the server closes it.
-      let number = try Self.connected(port).release()
+      let number = try Loopback.connected(port).release()
       idle.withLock { $0 = number }
       let request = Array("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
       try writeAll(number, request)

@@ -197,7 +197,8 @@ extension Registry {
       } else if !blob.mediaType.isForeign {
         missing.append(blob.digest)
       }
-      total += min(blob.size, 1 << 50)
+      // What is elsewhere may be said to have any size; the sum of all must stay a number.
+      total = min(total, 1 << 60) + min(blob.size, 1 << 50)
     }
     if !missing.isEmpty {
       throw RegistryError.referencesUnknown(missing, manifests: false, repository: repository.name)
