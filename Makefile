@@ -3,6 +3,7 @@
 # make test     all tests (some need root; they say so where they cannot run)
 # make test-vm  those of them that need a pure cgroup v2 tree, in a small guest
 # make mutants  takes the runtime's checks out, one after the other, and shows that a test fails without each
+# make fuzz     feeds the parsers of what strangers send with libFuzzer, for FUZZ_SECONDS (60) each
 # make bench    ratios against docker, podman, skopeo and a floor in C, from one run
 # make install  bin/ to $(PREFIX)/bin
 # Each installs what it needs from Debian's packages where it is missing.
@@ -13,7 +14,7 @@ CHECK = --explicit-target-dependency-import-check error
 STATIC = -c release --static-swift-stdlib -Xswiftc -static-executable $(CHECK)
 SOURCES = $(shell find Sources -type f) Package.swift
 
-.PHONY: all build demo test mutants test-vm bench install format lint clean
+.PHONY: all build demo test mutants fuzz test-vm bench install format lint clean
 all: build
 
 build: bin/clipper bin/clipper-runtime
@@ -43,6 +44,10 @@ test-vm:
 mutants:
 	@tools/need build test
 	tools/mutants
+
+fuzz:
+	@tools/need build
+	tools/fuzz
 
 bench: build
 	@tools/need build bench

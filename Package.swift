@@ -226,6 +226,14 @@ let package = Package(
         system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
       ]),
+    // What strangers send, to every parser that reads it: see tools/fuzz.
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "DistributionSpec", "ImageSpec", "Layers", "RegistryServer", "ECRAPI", "Lifecycle", httpTypes,
+      ], path: "Tests/Fuzz/Targets", swiftSettings: common),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: common),
     // The flow as a person sees it: the programs themselves, and other tools as their clients.
     .testTarget(
       name: "EndToEnd", dependencies: ["Kernel", system], path: "Tests/EndToEnd", exclude: ["RuntimePeers", "ECRClients"],
@@ -233,6 +241,11 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// `tools/fuzz` links a program of libFuzzer's own against the targets.
+if Context.environment["CLIPPER_PART"] == "fuzz" {
+  package.products.append(.library(name: "FuzzTargets", type: .dynamic, targets: ["FuzzTargets"]))
+}
 
 // `tools/mutants` builds the runtime and its tests many times over, and nothing else.
 if Context.environment["CLIPPER_PART"] == "runtime" {

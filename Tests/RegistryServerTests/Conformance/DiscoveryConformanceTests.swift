@@ -16,7 +16,8 @@ import Testing
     let digest = try await registry.push(blob: Self.config, to: "app")
     let bytes = TestRegistry.json(
       Manifest(
-        artifactType: type, config: Descriptor(mediaType: .empty, digest: digest, size: 2), layers: [], subject: subject,
+        artifactType: type, config: Descriptor(mediaType: .empty, digest: digest, size: 2), layers: [],
+        subject: subject,
         annotations: annotations))
     let answer = try await registry.send(
       .put, "/v2/app/manifests/\(TestRegistry.digest(bytes))", Self.type, body: bytes)
@@ -46,7 +47,8 @@ import Testing
     let empty = try await pushReferrer(registry, subject, "")
     let found = try await registry.send(.get, "/v2/app/referrers/\(subject.digest)").decoded(Index.self).manifests
     #expect(found.map(\.digest) == [typed, untyped, empty])
-    #expect(found.map(\.artifactType) == ["application/vnd.example.sbom", MediaType.empty.rawValue, MediaType.empty.rawValue])
+    #expect(
+      found.map(\.artifactType) == ["application/vnd.example.sbom", MediaType.empty.rawValue, MediaType.empty.rawValue])
     #expect(found[0].annotations == ["a": "b"] && found[0].mediaType == .manifest && found[0].size > 100)
 
     try await registry.send(.delete, "/v2/app/manifests/\(typed)", as: "ada:secret")
@@ -104,7 +106,8 @@ import Testing
     }
     for (query, tags, hasMore) in [
       ("", ["a", "b", "c", "d"], false), ("?n=4", ["a", "b", "c", "d"], false), ("?n=3", ["a", "b", "c"], true),
-      ("?n=0", [], false), ("?last=b", ["c", "d"], false), ("?n=1&last=b", ["c"], true), ("?last=bb", ["c", "d"], false),
+      ("?n=0", [], false), ("?last=b", ["c", "d"], false), ("?n=1&last=b", ["c"], true),
+      ("?last=bb", ["c", "d"], false),
       ("?n=2&last=zzz", [], false), ("?n=99999999999", ["a", "b", "c", "d"], false),
     ] {
       let answer = try await registry.send(.get, "/v2/app/tags/list\(query)")

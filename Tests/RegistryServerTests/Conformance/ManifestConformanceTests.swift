@@ -13,7 +13,9 @@ import Testing
   private static func type(_ type: MediaType) -> [String: String] { ["content-type": type.rawValue] }
   private static let config = Array("{}".utf8)
 
-  private func put(_ registry: TestRegistry, _ bytes: [UInt8], _ type: MediaType = .manifest, at reference: String? = nil)
+  private func put(
+    _ registry: TestRegistry, _ bytes: [UInt8], _ type: MediaType = .manifest, at reference: String? = nil
+  )
     async throws -> TestRegistry.Answer
   {
     try await registry.send(
@@ -80,7 +82,8 @@ import Testing
         manifests: [
           Descriptor(mediaType: .dockerManifest, digest: TestRegistry.digest(image), size: Int64(image.count))
         ]))
-    try await expectKept(registry, list, .dockerManifestList, try await put(registry, list, .dockerManifestList, at: "2"))
+    try await expectKept(
+      registry, list, .dockerManifestList, try await put(registry, list, .dockerManifestList, at: "2"))
     // One that knows only OCI's is not given another. (distribution-spec, Pulling manifests, Accept)
     #expect(try await registry.send(.get, "/v2/app/manifests/1", ["accept": MediaType.manifest.rawValue]).status == 404)
   }
@@ -99,7 +102,8 @@ import Testing
 
   /// Their bytes are elsewhere. (image-spec, layer.md, Non-Distributable Layers)
   @Test(arguments: [
-    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
   ])
   func takesLayersThatMayNotBeDistributed(_ type: String) async throws {
     let (registry, empty) = try await registry()
@@ -177,7 +181,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "application/vnd.oci.artifact.manifest.v1+json", "application/vnd.docker.distribution.manifest.v1+prettyjws", "text/html",
+    "application/vnd.oci.artifact.manifest.v1+json", "application/vnd.docker.distribution.manifest.v1+prettyjws",
+    "text/html",
   ])
   func refusesOtherTypes(_ type: String) async throws {
     let (registry, empty) = try await registry()

@@ -28,7 +28,8 @@ import Testing
       #expect(try await registry.send(.get, path, header)["docker-content-digest"] == digest.description)
     }
     let manifest = "/v2/team/app/manifests/\(image.digest)"
-    #expect(try await registry.send(.get, manifest, ["if-none-match": "*"])["docker-content-digest"] == "\(image.digest)")
+    #expect(
+      try await registry.send(.get, manifest, ["if-none-match": "*"])["docker-content-digest"] == "\(image.digest)")
     #expect(try await registry.send(.delete, manifest, as: "ada:secret")["docker-content-digest"] == "\(image.digest)")
     #expect(try await registry.send(.delete, path, as: "ada:secret")["docker-content-digest"] == digest.description)
   }

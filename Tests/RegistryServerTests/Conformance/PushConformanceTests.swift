@@ -36,7 +36,8 @@ import Testing
     let registry = try TestRegistry()
     let digest = ContentStore.digest(of: Self.bytes, algorithm)
     let location = try await begin(registry)
-    try await expectBlob(registry, try await registry.send(.put, "\(location)?digest=\(digest)", body: Self.bytes), digest)
+    try await expectBlob(
+      registry, try await registry.send(.put, "\(location)?digest=\(digest)", body: Self.bytes), digest)
   }
 
   /// "Chunks MUST be uploaded in order … If a chunk is uploaded out of order, the registry MUST respond with a 416", by
@@ -147,7 +148,8 @@ import Testing
     let registry = try TestRegistry()
     for _ in 0..<2 { try await registry.push(blob: Self.bytes, to: "app") }
     let location = try await begin(registry)
-    let answer = try await registry.send(.put, "\(location)?digest=\(TestRegistry.digest(Self.bytes))", body: Self.bytes)
+    let answer = try await registry.send(
+      .put, "\(location)?digest=\(TestRegistry.digest(Self.bytes))", body: Self.bytes)
     #expect(answer.status == 201)
   }
 }

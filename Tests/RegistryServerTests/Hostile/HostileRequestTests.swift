@@ -14,7 +14,8 @@ import Testing
   private static let long = String(repeating: "a", count: 10_000)
 
   @Test(arguments: [
-    "..", "../..", "%2e%2e", "%2e%2e/%2e%2e", "app%2f..", "app%2Fother", "app%00", "%00", ".", "app//x", "app/./x", "app\\x",
+    "..", "../..", "%2e%2e", "%2e%2e/%2e%2e", "app%2f..", "app%2Fother", "app%00", "%00", ".", "app//x", "app/./x",
+    "app\\x",
     "APP", "app:1", "app@x", "-app", "app-", "app___x", "%c3%28", "%zz", "a%", "app%20x", "app%0d%0aX: y", long,
     String(repeating: "a/", count: 5_000) + "a", "~", "$(id)", "app;x", "app'--",
   ])
@@ -22,8 +23,10 @@ import Testing
     let registry = try TestRegistry()
     let digest = TestRegistry.digest([1])
     for (method, path) in [
-      (HTTPRequest.Method.get, "/v2/\(name)/tags/list"), (.get, "/v2/\(name)/manifests/1"), (.get, "/v2/\(name)/blobs/\(digest)"),
-      (.post, "/v2/\(name)/blobs/uploads/"), (.put, "/v2/\(name)/manifests/1"), (.get, "/v2/\(name)/referrers/\(digest)"),
+      (HTTPRequest.Method.get, "/v2/\(name)/tags/list"), (.get, "/v2/\(name)/manifests/1"),
+      (.get, "/v2/\(name)/blobs/\(digest)"),
+      (.post, "/v2/\(name)/blobs/uploads/"), (.put, "/v2/\(name)/manifests/1"),
+      (.get, "/v2/\(name)/referrers/\(digest)"),
     ] {
       let answer = try await registry.send(method, path)
       #expect(answer.status == 400 || answer.status == 404, "\(path.prefix(80)): \(answer.status)")
@@ -34,8 +37,10 @@ import Testing
   }
 
   @Test(arguments: [
-    "sha256:" + String(repeating: "a", count: 63), "sha256:" + String(repeating: "a", count: 10_000), "sha256:..%2f..%2fpasswd",
-    "sha256:%00", "sha256:" + String(repeating: "g", count: 64), "SHA256:" + String(repeating: "a", count: 64), "%2e%2e", "..",
+    "sha256:" + String(repeating: "a", count: 63), "sha256:" + String(repeating: "a", count: 10_000),
+    "sha256:..%2f..%2fpasswd",
+    "sha256:%00", "sha256:" + String(repeating: "g", count: 64), "SHA256:" + String(repeating: "a", count: 64),
+    "%2e%2e", "..",
     "sha1:aaaa", ":", "sha256:", long,
   ])
   func refusesDigestsThatAreNone(_ digest: String) async throws {
@@ -53,9 +58,11 @@ import Testing
     let registry = try TestRegistry()
     let image = try await registry.push(image: "one", to: "app")
     for answer in [
-      try await registry.send(.get, "/v2/app/manifests/\(PercentEncoding.decode(tag) == tag ? PercentEncoding.encode(tag) : tag)"),
       try await registry.send(
-        .put, "/v2/app/manifests/\(image.digest)?tag=\(tag.contains("%") ? tag : PercentEncoding.encode(tag))", Self.type,
+        .get, "/v2/app/manifests/\(PercentEncoding.decode(tag) == tag ? PercentEncoding.encode(tag) : tag)"),
+      try await registry.send(
+        .put, "/v2/app/manifests/\(image.digest)?tag=\(tag.contains("%") ? tag : PercentEncoding.encode(tag))",
+        Self.type,
         body: image.bytes),
     ] {
       #expect(answer.status == 400 || answer.status == 404, "\(tag.prefix(80)): \(answer.status)")
@@ -84,7 +91,8 @@ import Testing
     let layers = (0..<15_000).map { number in
       Descriptor(mediaType: foreign, digest: TestRegistry.digest(Array("\(number)".utf8)), size: .max)
     }
-    let bytes = TestRegistry.json(Manifest(config: Descriptor(mediaType: .empty, digest: digest, size: 2), layers: layers))
+    let bytes = TestRegistry.json(
+      Manifest(config: Descriptor(mediaType: .empty, digest: digest, size: 2), layers: layers))
     #expect(bytes.count < ManifestDocument.sizeLimit)
     let answer = try await registry.send(.put, "/v2/app/manifests/1", Self.type, body: bytes)
     #expect(answer.status == 201)
@@ -103,7 +111,10 @@ import Testing
     #expect(answer.status == 400 && answer.codes == ["MANIFEST_INVALID"], "\(answer.status)")
   }
 
-  @Test(arguments: ["0-", "-5", "5-1", "a-b", "0-99999999999999999999", "1-2-3", "0x1-5", "9223372036854775807-9223372036854775807", "", " "])
+  @Test(arguments: [
+    "0-", "-5", "5-1", "a-b", "0-99999999999999999999", "1-2-3", "0x1-5", "9223372036854775807-9223372036854775807", "",
+    " ",
+  ])
   func refusesChunksOfNoRange(_ range: String) async throws {
     let registry = try TestRegistry()
     let location = try #require(try await registry.send(.post, "/v2/app/blobs/uploads/")["location"])

@@ -102,7 +102,7 @@ struct SignatureVerifier: Sendable {
   }
 
   /// `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`
-  private static func parameters(
+  static func parameters(
     _ header: String
   ) throws -> (credential: String, signedHeaders: [String], signature: String) {
     let algorithm = "AWS4-HMAC-SHA256"

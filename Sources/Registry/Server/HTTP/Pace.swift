@@ -46,7 +46,8 @@ final class PaceProgress: Sendable {
   /// to a disk, is not the other end's fault.
   func waited(_ now: NIODeadline) -> UInt64 {
     let since = waitingSince.load(ordering: .relaxed)
-    return waited.load(ordering: .relaxed) + (since == 0 ? 0 : now.uptimeNanoseconds - min(since, now.uptimeNanoseconds))
+    return waited.load(ordering: .relaxed)
+      + (since == 0 ? 0 : now.uptimeNanoseconds - min(since, now.uptimeNanoseconds))
   }
 
   func beginWaiting(_ now: UInt64) { waitingSince.store(now, ordering: .relaxed) }
