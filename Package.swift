@@ -119,7 +119,7 @@ let package = Package(
     networkModule(
       "RegistryServer", "Registry/Server",
       [
-        "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", "CCrypt", crypto, logging, nioCore, nioPosix,
+        "Metadata", "DistributionSpec", "RegistryClient", "Content", "ImageSpec", "Kernel", "CCrypt", crypto, logging, nioCore, nioPosix,
         nioHTTP1, nioSSL, httpTypes, system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),

@@ -22,16 +22,9 @@ import Testing
     // signing
     "PutSigningConfiguration", "GetSigningConfiguration", "DeleteSigningConfiguration", "DescribeImageSigningStatus",
 
-    // replication
-    "PutReplicationConfiguration", "DescribeRegistry", "DescribeImageReplicationStatus",
-
     // pull-through cache
     "CreatePullThroughCacheRule", "DescribePullThroughCacheRules", "UpdatePullThroughCacheRule",
     "DeletePullThroughCacheRule", "ValidatePullThroughCacheRule",
-
-    // templates and the account
-    "CreateRepositoryCreationTemplate", "DescribeRepositoryCreationTemplates", "UpdateRepositoryCreationTemplate",
-    "DeleteRepositoryCreationTemplate", "GetAccountSetting", "PutAccountSetting",
   ]
 
   @Test func everyOperationOfTheModelAnswers() {

@@ -6,6 +6,8 @@ public import SystemPackage
 /// ```
 /// <root>/registry/htpasswd     users and their passwords, hashed with bcrypt
 ///                 keys.json    access keys
+///                 secrets.json what signs in to other registries
+///                 remotes.json registries on other servers that replication goes to
 ///                 secret       what sign-in tokens are made with
 ///                 tls/         the registry's own CA and certificate
 /// ```
@@ -18,6 +20,8 @@ public struct RegistryFiles: Sendable {
 
   public var passwords: PasswordFile { PasswordFile(directory.appending("htpasswd")) }
   public var keys: AccessKeyFile { AccessKeyFile(directory.appending("keys.json")) }
+  public var secrets: UpstreamSecretFile { UpstreamSecretFile(directory.appending("secrets.json")) }
+  public var remotes: RemoteRegistryFile { RemoteRegistryFile(directory.appending("remotes.json")) }
   public var authority: CertificateAuthority { CertificateAuthority(directory.appending("tls")) }
 
   /// Made with the first call.

@@ -17,6 +17,7 @@ public final class RegistryServer: Sendable {
   /// Address that clients use, `https://registry.example`, where it is not the one in their `Host` header.
   public let externalURL: String?
   public let realms: RealmTable
+  public let replication: Replication
   let threads: NIOThreadPool
   private let endpoints: [Endpoint]
 
@@ -35,6 +36,7 @@ public final class RegistryServer: Sendable {
     self.endpoints = endpoints
     self.logger = logger
     uploads = Uploads(registry)
+    replication = Replication(registry, realms)
     limitHeaps()
     // Waiting for a disk and for locks takes no processor: more threads than those, but no crowd.
     threads = NIOThreadPool(numberOfThreads: 16)
@@ -82,7 +84,9 @@ public final class RegistryServer: Sendable {
     guard isAllowed else { throw EndpointError.denied("\(action.rawValue) on \(route.name ?? "this registry")") }
     return Admitted(
       route: route, principal: principal, registry: registry.at(realm),
-      origin: Origin(principal: "\(principal)", remote: request.remote))
+      origin: Origin(
+        principal: "\(principal)", remote: request.remote,
+        replica: request.headers[.userAgent] == RemoteRegistries.userAgent && principal != .anonymous ? true : nil))
   }
 
   static func action(_ route: Route, _ method: HTTPRequest.Method) -> Action? {

@@ -169,7 +169,7 @@ extension RegistryClient {
     return (try store.write(bytes, mediaType: old.mediaType), bytes)
   }
 
-  private func put(
+  func put(
     _ descriptor: Descriptor, _ bytes: [UInt8], to target: Reference, at reference: ManifestReference,
     _ progress: TransferProgress?
   ) async throws {

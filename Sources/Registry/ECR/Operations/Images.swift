@@ -68,6 +68,19 @@ extension Call {
   }
 }
 
+extension Call {
+  /// The same for operations on one image. Throws `ECRError`.
+  func image(_ image: ImageIdentifier, in repository: String) throws -> StoredManifest {
+    do { return try find(image, in: repository) } catch let failure as ImageFailure {
+      switch failure.failureCode {
+      case .notFound, .tagDoesNotMatchDigest:
+        throw ECRError.imageNotFound(image, repository: repository, registry: registryID)
+      default: throw ECRError.invalidParameter(failure.failureReason)
+      }
+    }
+  }
+}
+
 /// Which images a listing shows.
 struct ImageFilter: Decodable {
   var tagStatus: String?
@@ -215,17 +228,9 @@ struct DescribeImages: OperationInput {
     var seen = Set<Digest>()
     let (tagged, shows) = (filter?.tagged(), filter?.showsActive() ?? true)
     for image in images {
-      do {
-        let manifest = try call.naming(repositoryName) { try call.find(image, in: repositoryName) }
-        guard shows, tagged == nil || tagged == !manifest.tags.isEmpty else { continue }
-        if seen.insert(manifest.digest).inserted { details.append(Detail(manifest, repositoryName, call)) }
-      } catch let failure as ImageFailure {
-        switch failure.failureCode {
-        case .notFound, .tagDoesNotMatchDigest:
-          throw ECRError.imageNotFound(image, repository: repositoryName, registry: call.registryID)
-        default: throw ECRError.invalidParameter(failure.failureReason)
-        }
-      }
+      let manifest = try call.naming(repositoryName) { try call.image(image, in: repositoryName) }
+      guard shows, tagged == nil || tagged == !manifest.tags.isEmpty else { continue }
+      if seen.insert(manifest.digest).inserted { details.append(Detail(manifest, repositoryName, call)) }
     }
     return Output(imageDetails: details, nextToken: nil)
   }

@@ -58,7 +58,9 @@ struct InitiateLayerUpload: OperationInput {
     try call.checkName(repositoryName, registry: registryId)
     return try call.naming(repositoryName) {
       _ = try call.registry.repository(repositoryName)
-      return Output(uploadId: UploadID(try call.server.uploads.begin(in: repositoryName, of: call.registry)).text, partSize: 10 << 20)
+      return Output(
+        uploadId: UploadID(try call.server.uploads.begin(in: repositoryName, of: call.registry)).text,
+        partSize: 10 << 20)
     }
   }
 }
@@ -95,7 +97,8 @@ struct UploadLayerPart: OperationInput {
     let id = UploadID.parse(uploadId)
     let received = try call.uploading(uploadId, in: repositoryName) {
       do {
-        return try call.server.uploads.append(Array(layerPartBlob), at: partFirstByte, to: id, in: repositoryName, of: call.registry)
+        return try call.server.uploads.append(
+          Array(layerPartBlob), at: partFirstByte, to: id, in: repositoryName, of: call.registry)
       } catch RegistryError.uploadOutOfOrder(_, let received) {
         throw outOfOrder(received, call)
       }

@@ -6,6 +6,9 @@ protocol MessageInput: Decodable, Sendable {
   associatedtype CodingKeys: CodingKey & CaseIterable
 }
 
+/// The members of an input that has none.
+enum NoMembers: CodingKey, CaseIterable {}
+
 /// An operation that reads and writes this registry alone; it runs on a thread that may block. Its type's name is its own.
 protocol OperationInput: MessageInput {
   associatedtype Output: Encodable & Sendable

@@ -29,6 +29,9 @@ struct Service: Sendable {
       Operation.lifecycle,
       Operation.scanning,
       Operation.signing,
+      Operation.replication,
+      Operation.templates,
+      Operation.account,
     ])
 
   static let all = [ecr]

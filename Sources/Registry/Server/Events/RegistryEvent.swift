@@ -5,11 +5,14 @@ public struct Origin: Hashable, Sendable, Codable {
   /// The client's address.
   public var remote: String
   public var requestID: String
+  /// Whether another registry's replication did it, or this one's.
+  public var replica: Bool?
 
-  public init(principal: String, remote: String = "", requestID: String = "") {
+  public init(principal: String, remote: String = "", requestID: String = "", replica: Bool? = nil) {
     self.principal = principal
     self.remote = remote
     self.requestID = requestID
+    self.replica = replica
   }
 
   /// The registry itself, or a caller that does not say.

@@ -98,7 +98,7 @@ extension Registry {
       if let repository = try repository(session, name) {
         _ = try Self.contentSize(session, document, repository)
         try Self.checkTags(session, tags, digest, repository)
-      } else if !createsOnPush {
+      } else if try !makesRepository(session, name, for: .createOnPush) {
         throw RegistryError.repositoryUnknown(name)
       } else if !document.blobs.isEmpty || !document.children.isEmpty {
         try Self.checkName(name)

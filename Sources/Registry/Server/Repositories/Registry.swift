@@ -21,6 +21,7 @@ public final class Registry: Sendable {
   public let jobs: Jobs
   let cache: ManifestCache
   let pulls: PullTimes
+  public let templateDocuments: TemplateDocuments
   /// A hold in the store and the row that stands for it are two transactions: without this, a delete's release could
   /// fall between the hold and the row of a push of the same manifest.
   private let change: ChangeLock
@@ -33,6 +34,7 @@ public final class Registry: Sendable {
   public init(_ store: ContentStore, metadata: (any MetadataDatabase)? = nil, createsOnPush: Bool = true) throws {
     let metadata = metadata ?? SQLiteMetadata(store)
     try metadata.migrate("registry", Schema.steps)
+    try metadata.migrate("registry-replication", Replication.schema)
     self.store = store
     self.metadata = metadata
     self.createsOnPush = createsOnPush
@@ -41,6 +43,7 @@ public final class Registry: Sendable {
     jobs = Jobs(metadata)
     cache = try ManifestCache(metadata)
     pulls = PullTimes()
+    templateDocuments = TemplateDocuments()
     change = ChangeLock()
   }
 
@@ -53,6 +56,7 @@ public final class Registry: Sendable {
     jobs = other.jobs
     cache = other.cache
     pulls = other.pulls
+    templateDocuments = other.templateDocuments
     change = other.change
   }
 
@@ -132,12 +136,10 @@ public final class Registry: Sendable {
 
   /// The repository that a push names, made now where that is allowed.
   func forPush(_ session: any SQLSession, _ name: String) throws -> Repository {
-    if let found = try repository(session, name) { return found }
-    guard createsOnPush else { throw RegistryError.repositoryUnknown(name) }
-    return try insert(session, name, TagMutability(), [:])
+    try repository(session, name, for: .createOnPush)
   }
 
-  private func insert(
+  func insert(
     _ session: any SQLSession, _ name: String, _ mutability: TagMutability, _ labels: [String: String]
   ) throws -> Repository {
     try Self.checkName(name)

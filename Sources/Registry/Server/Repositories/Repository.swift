@@ -12,8 +12,8 @@ public struct Repository: Hashable, Sendable {
 }
 
 /// Whether a tag may be pointed at another image.
-public struct TagMutability: Hashable, Sendable {
-  public enum Rule: String, Hashable, Sendable, CaseIterable {
+public struct TagMutability: Hashable, Sendable, Codable {
+  public enum Rule: String, Hashable, Sendable, CaseIterable, Codable {
     case mutable = "MUTABLE"
     case immutable = "IMMUTABLE"
     case mutableExcept = "MUTABLE_WITH_EXCLUSION"

@@ -39,7 +39,7 @@ public final class Uploads: Sendable {
 
   /// Begins an upload and returns its ID.
   public func begin(in repository: String, of registry: Registry) throws -> String {
-    if !registry.createsOnPush, try !registry.repositoryExists(repository) {
+    if try !registry.takesPush(to: repository) {
       throw RegistryError.repositoryUnknown(repository)
     }
     var generator = SystemRandomNumberGenerator()
@@ -80,7 +80,7 @@ public final class Uploads: Sendable {
 
   /// A blob that comes in one request and needs no session.
   func openAnonymous(in repository: String, of registry: Registry) throws -> UploadWriter {
-    if !registry.createsOnPush, try !registry.repositoryExists(repository) {
+    if try !registry.takesPush(to: repository) {
       throw RegistryError.repositoryUnknown(repository)
     }
     return UploadWriter(

@@ -3,6 +3,7 @@ internal import Content
 internal import ECRAPI
 import Engine
 internal import Logging
+internal import RegistryClient
 internal import RegistryServer
 internal import SystemPackage
 
@@ -140,6 +141,8 @@ public struct ServeCommand: AsyncParsableCommand {
       policy: AccessPolicy(anonymous: anonymous),
       externalURL: externalURL.map { String($0.reversed().drop { $0 == "/" }.reversed()) }, realms: realms,
       endpoints: [ECREndpoint().endpoint], logger: logger)
+    let peers = RegistryClient(store: store, configuration: Self.peerConfiguration)
+    server.replication.connect(RemoteRegistries(files.remotes, secrets: files.secrets, client: peers))
     let isEmpty = try userCount == 0 && files.keys.list().isEmpty
     let (usesOwnAuthority, keepsOut) = (identity != nil && tlsCert == nil, isEmpty && anonymous != .push)
     let signals = StopSignals { identity?.reload() }
@@ -149,6 +152,15 @@ public struct ServeCommand: AsyncParsableCommand {
         printError(Self.greeting(bound, root, isSecure: identity != nil, usesOwnAuthority, keepsOut))
       },
       until: { await signals.wait() })
+    try await peers.shutdown()
+  }
+
+  /// How other registries are talked to: what this user is signed in to elsewhere is none of a server's business.
+  private static var peerConfiguration: RegistryConfiguration {
+    var configuration = RegistryConfiguration.default
+    configuration.credentials = CredentialStore(path: nil)
+    configuration.userAgent = RemoteRegistries.userAgent
+    return configuration
   }
 
   private func identity(_ files: RegistryFiles, _ addresses: [ListenAddress], _ logger: Logger) throws -> TLSIdentity? {

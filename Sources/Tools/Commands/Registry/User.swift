@@ -33,14 +33,14 @@ public struct RegistryUserAddCommand: ParsableCommand {
   }
 
   /// Standard input to its end, without the end of its last line.
-  private static func readPassword() throws -> String {
+  static func readPassword() throws -> String {
     var lines: [String] = []
     while let line = readLine() { lines.append(line) }
     guard lines.count <= 1 else { throw Failure("the password on standard input has several lines", status: 125) }
     return lines.first ?? ""
   }
 
-  private static func askPassword(_ name: String) throws -> String {
+  static func askPassword(_ name: String) throws -> String {
     guard isatty(STDIN_FILENO) == 1 else {
       throw Failure("there is no terminal to ask for the password: give it with --password-stdin", status: 125)
     }
