@@ -116,6 +116,7 @@ let package = Package(
     module("Metadata", "Registry/Metadata", ["Content", sqlite, system]),
     module(
       "Scanning", "Registry/Scan", ["ImageSpec", "Content", "Layers", "Kernel", "CZlib", crypto, system]),
+    module("PostgresMetadata", "Registry/Postgres", ["Metadata", "CPostgres", logging]),
     networkModule(
       "RegistryServer", "Registry/Server",
       [
@@ -128,6 +129,13 @@ let package = Package(
     networkModule(
       "ECRAPI", "Registry/ECR",
       ["RegistryServer", "DistributionSpec", "ImageSpec", crypto, logging, httpTypes]),
+
+    networkModule(
+      "S3Storage", "Registry/S3",
+      [
+        "DistributionSpec", crypto, logging, nioCore, nioPosix, nioHTTP1, nioSSL,
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+      ]),
 
     // Run
     module("RuntimeSpec", "Run/Spec", [], quickTypes),
@@ -162,6 +170,7 @@ let package = Package(
     systemLibrary("CBzip2", "libbz2-dev"),
     systemLibrary("CLzma", "liblzma-dev"),
     systemLibrary("CCrypt", "libcrypt-dev"),
+    .target(name: "CPostgres", path: "Sources/System/CPostgres", linkerSettings: [.linkedLibrary("pq")]),
 
     // Tools
     networkModule(
@@ -234,6 +243,14 @@ let package = Package(
       ], path: "Tests/Fuzz/Targets", swiftSettings: common),
     .testTarget(
       name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: common),
+    .target(name: "TestServices", dependencies: ["Kernel", system], path: "Tests/Services", swiftSettings: settings),
+    tests("Metadata", ["Metadata", "PostgresMetadata", "TestServices", "Content", "Kernel", logging, system]),
+    .testTarget(
+      name: "S3StorageTests",
+      dependencies: [
+        "S3Storage", "TestServices", "Kernel", nioCore, nioHTTP1, system,
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+      ], path: "Tests/S3StorageTests", swiftSettings: common),
     // The flow as a person sees it: the programs themselves, and other tools as their clients.
     .testTarget(
       name: "EndToEnd", dependencies: ["Kernel", system], path: "Tests/EndToEnd", exclude: ["RuntimePeers", "ECRClients"],
