@@ -36,6 +36,29 @@ struct RegistryFlowTests {
       """)
   }
 
+  @Test func aRegistryOnTheSameStoreTakesReferencesInPlaceOfBytes() throws {
+    let machine = try Machine()
+    try machine.importBusybox()
+    try machine.succeed(
+      """
+      \(Self.serve(port: 15022))
+      clipper push base:1 $HOST/team/base:1 > push.log 2>&1
+      grep -q "Mounted from this store" push.log
+      # Neither an upload was opened nor a blob sent or fetched: each was named, by the store's own socket.
+      ! grep -E 'method=(PATCH|PUT) .*path=/v2/team/base/blobs/' registry.log
+      test "$(grep -c 'method=POST .*remote=local.*status=201\\|remote=local.*method=POST.*status=201\\|method=POST.*status=201.*remote=local' registry.log)" -ge 2
+      clipper rmi -f $HOST/team/base:1
+      clipper pull -q $HOST/team/base:1
+      ! grep -E 'method=GET .*path=/v2/team/base/blobs/' registry.log
+      test "$(clipper run --rm --network none $HOST/team/base:1 echo here)" = here
+      # By the same socket, nobody who has not signed in gets in, and nobody else than the owner.
+      sock=$(ls root/registry/local/*.sock)
+      test "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket $sock http://$HOST/v2/team/base/tags/list)" = 401
+      chmod 777 root root/registry root/registry/local $sock
+      ! setpriv --reuid 1000 --clear-groups curl -s --unix-socket $sock http://$HOST/v2/
+      """)
+  }
+
   @Test(.enabled(if: Host.has("skopeo"), "needs skopeo"))
   func skopeoCopiesBothWays() throws {
     let machine = try Machine()

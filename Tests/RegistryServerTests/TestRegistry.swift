@@ -68,14 +68,14 @@ final class TestRegistry: Sendable {
   @discardableResult
   func send(
     _ method: HTTPRequest.Method, _ target: String, _ headers: [String: String] = [:], body: [UInt8] = [],
-    as credentials: String? = nil, host: String = "registry.test:5000"
+    as credentials: String? = nil, host: String = "registry.test:5000", isFromOwner: Bool = false
   ) async throws -> Answer {
     var fields = HTTPFields()
     for (name, value) in headers { fields[try #require(HTTPField.Name(name))] = value }
     if !body.isEmpty { fields[.contentLength] = String(body.count) }
     if let credentials { fields[.authorization] = "Basic " + Data(credentials.utf8).base64EncodedString() }
     let request = RegistryRequest(
-      method: method, target: target, headers: fields, authority: host, remote: "192.0.2.1",
+      method: method, target: target, headers: fields, authority: host, remote: "192.0.2.1", isFromOwner: isFromOwner,
       body: RequestBody(buffer: ByteBuffer(bytes: body)))
     let response = await server.respond(to: request).response
     let bytes: [UInt8] =

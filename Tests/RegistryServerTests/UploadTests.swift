@@ -18,6 +18,18 @@ import Testing
     return try #require(answer["location"])
   }
 
+  @Test func onlyTheStoresOwnerMountsWhatNoRepositoryHas() async throws {
+    let test = try TestRegistry()
+    let blob = try test.store.write(Array("the engine's own".utf8), mediaType: .layer)
+    let target = "/v2/app/blobs/uploads/?mount=\(blob.digest)&store=local"
+    #expect(try await test.send(.post, target, as: "ada:secret").status == 403)
+    #expect(try test.registry.blob(blob.digest, in: "app") == nil)
+    #expect(try await test.send(.post, target, as: "ada:secret", isFromOwner: true).status == 201)
+    #expect(try await test.send(.get, "/v2/app/blobs/\(blob.digest)").text == "the engine's own")
+    let absent = target.replacing("\(blob.digest)", with: "sha256:" + String(repeating: "0", count: 64))
+    #expect(try await test.send(.post, absent, as: "ada:secret", isFromOwner: true).status == 404)
+  }
+
   @Test func takesABlobInOnePut() async throws {
     let registry = try TestRegistry()
     let location = try await begin(registry)

@@ -8,6 +8,7 @@ public protocol MetadataDatabase: Sendable {
   func read<Result>(_ body: (any SQLSession) throws -> Result) throws -> Result
   /// One transaction, as if no other ran beside it. Where the database gives up on one for the sake of another, `body` runs
   /// again: it has no effect but through the session. An error takes back what was done.
+  @discardableResult
   func write<Result>(_ body: (any SQLSession) throws -> Result) throws -> Result
   /// Brings a module's tables up to date: the steps that have not run yet, in order, in one transaction.
   func migrate(_ module: String, _ steps: [String]) throws

@@ -49,7 +49,23 @@ extension RegistryServer {
         onServerRunning: { binding.yield((index, UInt16($0.localAddress?.port ?? 0))) },
         eventLoopGroup: loops, logger: quietLogger)
     }
+    let door = localDoor()
+    defer { door?.withdraw() }
+    let local = door.map { door in
+      Server(
+        childChannelSetup: Connection(server: self, tls: nil, limits: ConnectionLimits(), door: door),
+        configuration: ServerConfiguration(address: .unixDomainSocket(path: door.socket.string), backlog: 64),
+        onServerRunning: { _ in }, eventLoopGroup: loops, logger: quietLogger)
+    }
     try await withThrowingTaskGroup(of: Void.self) { group in
+      if let local {
+        // Without it engines on this store send bytes, as they do to any registry.
+        group.addTask {
+          do { try await local.run() } catch {
+            self.logger.warning("the store's own socket cannot be served", metadata: ["error": "\(error)"])
+          }
+        }
+      }
       for (server, address) in zip(servers, addresses) {
         group.addTask {
           do { try await server.run() } catch let error as IOError {
@@ -60,9 +76,14 @@ extension RegistryServer {
         }
       }
       group.addTask {
-        await self.waitUntilBound(bound, addresses, onReady)
+        await self.waitUntilBound(bound, addresses) { addresses in
+          do { try door?.announce(addresses, externalURL: self.externalURL) } catch {
+            self.logger.warning("the store's own socket cannot be announced", metadata: ["error": "\(error)"])
+          }
+          await onReady(addresses)
+        }
         await stop()
-        await Self.drain(servers, grace)
+        await Self.drain(servers + (local.map { [$0] } ?? []), grace)
         throw Stopped()
       }
       group.addTask { await self.keepUp(tls) }
@@ -74,6 +95,17 @@ extension RegistryServer {
         // A server that ends by itself has failed; the others then stop too.
         while let _ = try await group.next() {}
       } catch is Stopped {}
+    }
+  }
+
+  private func localDoor() -> LocalDoor? {
+    do {
+      guard let door = try LocalDoor(root: registry.store.root) else { return nil }
+      try door.prepare()
+      return door
+    } catch {
+      logger.warning("the store's own socket cannot be made", metadata: ["error": "\(error)"])
+      return nil
     }
   }
 

@@ -18,6 +18,8 @@ struct HTTPRequest: Sendable {
   var access: Access?
   /// For messages: `manifest team/app:1`.
   var what: String
+  /// A Unix socket that the request goes to in place of the address' host.
+  var socket: String?
 
   init(_ method: HTTPMethod = .GET, _ address: Address, what: String, access: Access? = nil) {
     self.method = method
@@ -191,12 +193,16 @@ final class Transport: Sendable {
   /// One HTTP request and its answer's head.
   func bare(_ request: HTTPRequest, authorization: String?) async throws -> HTTPAnswer {
     var message = HTTPClientRequest(url: request.address.description)
+    if let socket = request.socket {
+      message.url = "http+unix://\(PercentEncoding.encode(socket))\(request.address.target)"
+      message.headers.replaceOrAdd(name: "host", value: request.address.authority)
+    }
     message.method = request.method
-    message.headers = request.headers
+    message.headers.add(contentsOf: request.headers)
     message.headers.replaceOrAdd(name: "user-agent", value: configuration.userAgent)
     if let authorization { message.headers.replaceOrAdd(name: "authorization", value: authorization) }
     message.body = try request.body?()
-    if request.address.scheme == "https" { message.tlsConfiguration = try trust.tls(for: request.address.authority) }
+    if request.socket == nil, request.address.scheme == "https" { message.tlsConfiguration = try trust.tls(for: request.address.authority) }
     do {
       // The head may wait for a long body to be sent: silence, not length, is what ends it.
       let response = try await connections.client(for: request.address).execute(

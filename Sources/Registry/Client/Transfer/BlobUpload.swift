@@ -23,7 +23,8 @@ extension RegistryClient {
     let host = Host(target)
     let source = try records.source(of: blob.digest, on: host, besides: target.path)
     var upload = BlobUpload(
-      client: self, blob: blob, target: target, host: host, what: what, notices: notices, mountFrom: source)
+      client: self, blob: blob, target: target, host: host, what: what, notices: notices, mountFrom: source,
+      localSocket: LocalRegistry(root: store.root).socket(for: host))
     let outcome = try await transport.retrying(host: host.name, what: what, onRetry: notices.onRetry) {
       try await upload.attempt()
     }
@@ -42,12 +43,18 @@ private struct BlobUpload {
   let notices: DownloadNotices
   /// A repository that is believed to have the blob; asked once.
   var mountFrom: String?
+  /// Where the registry is served from this very store: asked once.
+  var localSocket: String?
   /// The registry's URL for this upload, once it has given one.
   var session: Address?
 
   private var access: Access { Access(host, [.push(target.path)]) }
 
   mutating func attempt() async throws -> UploadOutcome {
+    if let socket = localSocket {
+      localSocket = nil
+      if try await mountFromStore(by: socket) { return .mounted(from: "this store") }
+    }
     // Asked before each attempt: the answer to the last one may have been all that was lost.
     if try await exists() { return .existed }
     if let broken = session, let (address, received) = try await standing(of: broken) {
@@ -80,6 +87,24 @@ private struct BlobUpload {
     case 401, 403: throw await client.transport.failure(answer, host: host, what: "pushing to \(target.repository)")
     // Not there; and registries that keep this question for themselves take the upload nevertheless.
     default: return false
+    }
+  }
+
+  /// False where the registry does not do that, for whatever reason: then the bytes travel.
+  private func mountFromStore(by socket: String) async throws -> Bool {
+    let query = Query([("mount", blob.digest.description), ("store", "local")])
+    var request = try await client.request(
+      host, .uploads(name: target.path), query: query, scopes: access.scopes, what: what)
+    request.method = .POST
+    request.headers.add(name: "content-length", value: "0")
+    request.socket = socket
+    do {
+      let answer = try await client.transport.exchange(request)
+      await answer.drain()
+      return answer.status == 201
+    } catch where TransientFailure(error) != nil {
+      // Its server has gone since.
+      return false
     }
   }
 

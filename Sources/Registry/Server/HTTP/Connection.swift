@@ -16,16 +16,27 @@ struct Connection: ServerChildChannel {
   let server: RegistryServer
   let tls: TLSIdentity?
   let limits: ConnectionLimits
+  /// Set where connections come by the store's own socket.
+  var door: LocalDoor?
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+    guard let door else { return setup(channel, logger, isOwner: false) }
+    return door.admits(channel).flatMap { isOwner in
+      guard isOwner else { return channel.eventLoop.makeFailedFuture(NotTheOwner()) }
+      return setup(channel, logger, isOwner: true)
+    }
+  }
+
+  private func setup(_ channel: any Channel, _ logger: Logger, isOwner: Bool) -> EventLoopFuture<Value> {
     let handler = PaceHandler(limits)
     let watch = PaceWatch(NIOLoopBound(handler, eventLoop: channel.eventLoop), handler.progress)
-    let facts = ConnectionFacts(remote: channel.remoteAddress, local: channel.localAddress, watch: watch)
+    let facts = ConnectionFacts(
+      remote: channel.remoteAddress, local: channel.localAddress, isOwner: isOwner, watch: watch)
     return channel.eventLoop.makeCompletedFuture {
       // Uploads come in as large pieces as the socket has.
       try channel.syncOptions?.setOption(
         .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 8192, maximum: 256 << 10))
-      try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+      if !isOwner { try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1) }
       if let tls {
         try channel.pipeline.syncOperations.addHandler(TLSDetector(identity: tls, facts: facts))
       }
@@ -47,6 +58,9 @@ struct Connection: ServerChildChannel {
       }, configuration: .init(idleTimeout: limits.idle))
   }
 }
+
+/// Somebody else came by the store's own socket.
+struct NotTheOwner: Error {}
 
 /// What one connection may take: without these, a few slow ones hold a server for ever.
 public struct ConnectionLimits: Sendable {
@@ -76,18 +90,21 @@ final class ConnectionFacts: Sendable {
   let localPort: UInt16
   /// True where the other end is this host: what is not encrypted stays inside it.
   let isLocal: Bool
+  /// True where the other end has proven to be the store's owner.
+  let isOwner: Bool
   let watch: PaceWatch
   private let secure = Atomic(false)
 
-  init(remote address: SocketAddress?, local: SocketAddress?, watch: PaceWatch) {
-    remote = address?.ipAddress ?? "unknown"
+  init(remote address: SocketAddress?, local: SocketAddress?, isOwner: Bool, watch: PaceWatch) {
+    self.isOwner = isOwner
+    remote = isOwner ? "local" : address?.ipAddress ?? "unknown"
     localPort = UInt16(local?.port ?? 0)
     isLocal =
       switch address {
       case .v4: remote.hasPrefix("127.")
       case .v6: remote == "::1" || remote.hasPrefix("::ffff:127.")
       case .unixDomainSocket: true
-      case nil: false
+      case nil: isOwner
       }
     self.watch = watch
   }

@@ -21,7 +21,7 @@ struct Exchange {
     let registryRequest = RegistryRequest(
       method: request.method, target: request.head.path ?? "/", headers: request.headers,
       authority: request.head.authority ?? "", isSecure: isSecure, remote: facts.remote,
-      localPort: facts.localPort, body: facts.watch.watched(request.body))
+      localPort: facts.localPort, isFromOwner: facts.isOwner, body: facts.watch.watched(request.body))
     facts.watch.begin()
     defer { facts.watch.end() }
     let waits = request.headers[.expect]?.lowercased() == "100-continue"

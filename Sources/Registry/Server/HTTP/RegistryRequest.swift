@@ -19,12 +19,15 @@ public struct RegistryRequest: Sendable {
   public let remote: String
   /// The port that the request came to; 0 where it came by none.
   public let localPort: UInt16
+  /// True where it came by the store's own socket, whose other end is the store's owner.
+  public let isFromOwner: Bool
   public let body: RequestBody
 
   public init(
     method: HTTPRequest.Method, target: String, headers: HTTPFields = [:], authority: String = "",
     isSecure: Bool = false,
-    remote: String = "", localPort: UInt16 = 0, body: RequestBody = RequestBody(buffer: ByteBuffer())
+    remote: String = "", localPort: UInt16 = 0,
+    isFromOwner: Bool = false, body: RequestBody = RequestBody(buffer: ByteBuffer())
   ) {
     self.method = method
     let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
@@ -36,6 +39,7 @@ public struct RegistryRequest: Sendable {
     self.isSecure = isSecure
     self.remote = remote
     self.localPort = localPort
+    self.isFromOwner = isFromOwner
     self.body = body
   }
 

@@ -10,6 +10,14 @@ extension RegistryServer {
     if let mount = request.query["mount"] {
       let digest = try Self.digest(mount)
       let source = request.query["from"].flatMap { $0.isEmpty ? nil : $0 }
+      if request.query["store"] == "local" {
+        // What the engine has is there already, and he who asks may read all of it: the bytes need not travel.
+        guard request.isFromOwner else { throw EndpointError.denied("mounting from the store") }
+        guard try await blocking({ try admitted.registry.linkStored(digest, in: name) }) else {
+          throw RegistryError.blobUnknown(digest, repository: name)
+        }
+        return created(name, digest)
+      }
       let mounted = try await blocking { try self.mount(admitted, digest, from: source, to: name) }
       if mounted { return created(name, digest) }
       // Not there, or not for this caller: both look the same, and the client sends the bytes. (distribution-spec,
