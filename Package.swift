@@ -113,6 +113,7 @@ let package = Package(
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
       ]),
     module("Lifecycle", "Registry/Lifecycle"),
+    module("AccessPolicies", "Registry/Policy"),
     module("Metadata", "Registry/Metadata", ["Content", sqlite, system]),
     module(
       "Scanning", "Registry/Scan", ["ImageSpec", "Content", "Layers", "Kernel", "CZlib", crypto, system]),
@@ -120,15 +121,15 @@ let package = Package(
     networkModule(
       "RegistryServer", "Registry/Server",
       [
-        "Metadata", "DistributionSpec", "RegistryClient", "Content", "ImageSpec", "Kernel", "CCrypt", crypto, logging, nioCore, nioPosix,
-        nioHTTP1, nioSSL, httpTypes, system,
+        "AccessPolicies", "Metadata", "DistributionSpec", "RegistryClient", "Content", "ImageSpec", "Kernel", "CCrypt",
+        crypto, logging, nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes, system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),
         .product(name: "SwiftASN1", package: "swift-asn1"),
       ]),
     networkModule(
       "ECRAPI", "Registry/ECR",
-      ["RegistryServer", "DistributionSpec", "ImageSpec", crypto, logging, httpTypes]),
+      ["AccessPolicies", "RegistryServer", "DistributionSpec", "ImageSpec", crypto, logging, httpTypes]),
 
     networkModule(
       "S3Storage", "Registry/S3",
@@ -176,7 +177,8 @@ let package = Package(
     networkModule(
       "Commands", "Tools/Commands",
       [
-        "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "RegistryServer", "ECRAPI",
+        "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "AccessPolicies", "RegistryServer",
+        "ECRAPI",
         "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel",
         "RuntimeSpec", arguments, logging, system,
       ]),
@@ -199,6 +201,7 @@ let package = Package(
     tests("DockerfileSyntax", ["DockerfileSyntax"]),
     tests("BuildGraph", ["BuildGraph", "DockerfileSyntax", "ImageSpec"]),
     tests("DistributionSpec", ["DistributionSpec", "ImageSpec"]),
+    tests("AccessPolicies", ["AccessPolicies"]),
     tests("OCIRuntime", ["OCIRuntime", "RuntimeSpec", "Cgroups", "Netlink", "SystemBus", "Kernel", "CKernel", system]),
     tests("Kernel", ["Kernel", system]),
     tests("Cgroups", ["Cgroups", "Kernel", system]),
@@ -222,7 +225,8 @@ let package = Package(
     tests(
       "RegistryServer",
       [
-        "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging, httpTypes, nioCore,
+        "AccessPolicies", "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging,
+        httpTypes, nioCore,
         system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),
@@ -239,7 +243,7 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "DistributionSpec", "ImageSpec", "Layers", "RegistryServer", "ECRAPI", "Lifecycle", httpTypes,
+        "AccessPolicies", "DistributionSpec", "ImageSpec", "Layers", "RegistryServer", "ECRAPI", "Lifecycle", httpTypes,
       ], path: "Tests/Fuzz/Targets", swiftSettings: common),
     .testTarget(
       name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: common),

@@ -54,6 +54,14 @@ final class TestECR: Sendable {
     var isSecure = true
     var scopeDate: String?
     var authorization: String?
+    /// A header that is sent twice.
+    var doubled: HTTPField.Name?
+    /// Sent after the path, and not signed.
+    var query = ""
+    /// Sent in place of the signed one.
+    var host = "ecr.test:5000"
+    /// The digit of the signature that is another one.
+    var altered: Int?
   }
 
   struct Answer {
@@ -86,9 +94,14 @@ final class TestECR: Sendable {
       method: "POST", path: "/", query: "",
       headers: [(name: "host", value: "ecr.test:5000")] + fields.map { (name: $0.name.canonicalName, value: $0.value) },
       payloadHash: variation.headers["x-amz-content-sha256"] ?? payloadHash(Array(body.utf8)))
-    let signature = scope.signature(
+    var signature = scope.signature(
       of: signed.canonicalRequest(signedHeaders: variation.signedHeaders), time: time.description,
       secret: variation.secret ?? key.secret)
+    if let altered = variation.altered {
+      var digits = Array(signature)
+      digits[altered] = digits[altered] == "0" ? "1" : "0"
+      signature = String(digits)
+    }
     fields[.authorization] =
       variation.authorization
       ?? "AWS4-HMAC-SHA256 Credential=\(variation.keyID ?? key.id)/\(scope), "
@@ -96,8 +109,12 @@ final class TestECR: Sendable {
     if let sentTarget = variation.sentTarget {
       fields[.amazonTarget] = "AmazonEC2ContainerRegistry_V20150921.\(sentTarget)"
     }
+    if let doubled = variation.doubled, let value = fields[doubled] {
+      fields.append(HTTPField(name: doubled, value: value))
+    }
     let request = RegistryRequest(
-      method: .post, target: "/", headers: fields, authority: "ecr.test:5000", isSecure: variation.isSecure,
+      method: .post, target: "/\(variation.query)", headers: fields, authority: variation.host,
+      isSecure: variation.isSecure,
       remote: "192.0.2.1",
       body: RequestBody(buffer: ByteBuffer(string: variation.sentBody ?? body)))
     let response = await server.respond(to: request).response
@@ -182,7 +199,10 @@ final class TestECR: Sendable {
   }
 
   @Test func refusesASessionTokenOfAnotherService() async throws {
-    try await refused(.init(headers: ["x-amz-security-token": "x"]), "UnrecognizedClientException")
+    try await refused(
+      .init(
+        signedHeaders: ["content-type", "host", "x-amz-date", "x-amz-security-token", "x-amz-target"],
+        headers: ["x-amz-security-token": "x"]), "UnrecognizedClientException")
   }
 
   @Test func takesAnUnsignedBodyOnlyOverTLS() async throws {
@@ -197,6 +217,48 @@ final class TestECR: Sendable {
     let wrong = try await ecr.call(
       "DescribeRepositories", "{}", .init(signedHeaders: names, headers: ["x-amz-content-sha256": payloadHash([1])]))
     #expect(wrong.type == "InvalidSignatureException")
+  }
+
+  @Test func demandsWhatItSaysToHaveSigned() async throws {
+    try await refused(
+      .init(signedHeaders: ["content-type", "host", "x-amz-date", "x-amz-target", "x-none"]),
+      "InvalidSignatureException", message: "x-none")
+    try await refused(
+      .init(signedHeaders: ["content-type", "host", "x-amz-date", "X-Amz-Target"].sorted()),
+      "IncompleteSignatureException")
+  }
+
+  @Test(arguments: ["authorization", "x-amz-date", "x-amz-target"])
+  func refusesAHeaderThatIsThereTwice(_ name: String) async throws {
+    let field = try #require(HTTPField.Name(name))
+    let answer = try await TestECR().call("DescribeRepositories", "{}", .init(doubled: field))
+    #expect(answer.type == "IncompleteSignatureException" && answer.message.contains("more than once"))
+  }
+
+  @Test func refusesASignatureInTheQuery() async throws {
+    for query in ["?X-Amz-Signature=0", "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=x"] {
+      let answer = try await TestECR().call("DescribeRepositories", "{}", .init(query: query))
+      #expect(answer.type == "IncompleteSignatureException" && answer.message.contains("presigned"))
+    }
+  }
+
+  /// The same bytes again are the same question, as clients ask it that repeat a lost one; for another host, another
+  /// service or an hour later they are worth nothing.
+  @Test func aReplayedRequestIsGoodForNothingElse() async throws {
+    let ecr = try TestECR()
+    for _ in 0..<2 { #expect(try await ecr.call("DescribeRepositories").status == 200) }
+    #expect(
+      try await ecr.call("DescribeRepositories", "{}", .init(host: "other.test")).type == "InvalidSignatureException")
+    #expect(try await ecr.call("DescribeRepositories", "{}", .init(query: "?x=1")).type == "InvalidSignatureException")
+    #expect(try await ecr.call("DescribeRepositories", "{}", .init(offset: -3600)).type == "InvalidSignatureException")
+  }
+
+  @Test func refusesEveryAlteredSignature() async throws {
+    let ecr = try TestECR()
+    for index in [0, 1, 31, 62, 63] {
+      #expect(
+        try await ecr.call("DescribeRepositories", "{}", .init(altered: index)).type == "InvalidSignatureException")
+    }
   }
 
   @Test(arguments: [

@@ -6,10 +6,6 @@ import Testing
 @Suite struct ECRModelTests {
   /// Operations that do not answer yet.
   static let pending: Set<String> = [
-    // policies
-    "SetRepositoryPolicy", "GetRepositoryPolicy", "DeleteRepositoryPolicy", "PutRegistryPolicy", "GetRegistryPolicy",
-    "DeleteRegistryPolicy",
-
     // lifecycle
     "PutLifecyclePolicy", "GetLifecyclePolicy", "DeleteLifecyclePolicy", "StartLifecyclePolicyPreview",
     "GetLifecyclePolicyPreview", "UpdateImageStorageClass", "RegisterPullTimeUpdateExclusion",

@@ -19,6 +19,10 @@ struct ECRFlowTests {
 
   @Test func botocoreAgreesWithImagesAndLayers() throws { try run("images.py", port: 15010) }
 
+  @Test func botocoresSignaturesAreReadAsItMadeThem() throws { try run("signatures.py", port: 15030) }
+
+  @Test func policiesDecideOnBothSides() throws { try run("policies.py", port: 15031) }
+
   @Test func theTablesAreBotocoresModels() throws {
     try Machine().succeed("\(Self.scripts)/../../../tools/ecr-model --check")
   }

@@ -66,7 +66,7 @@ import Testing
 
   @Test func letsNobodyInByABrokenPasswordFile() async throws {
     let registry = try TestRegistry(anonymous: .none)
-    try writeFileAtomically(registry.files.passwords.path, Array("ada:plain\n".utf8))
+    try writeFileAtomically(registry.files.directory.appending("htpasswd"), Array("ada:plain\n".utf8))
     #expect(try await registry.send(.get, "/v2/", as: "ada:plain").status == 401)
     #expect(try await registry.send(.get, "/v2/", as: "ada:secret").status == 401)
   }

@@ -16,7 +16,7 @@ struct CallerIdentity: Sendable {
       let verifier = SignatureVerifier(keys: server.authenticator.keys, region: ECREndpoint.onlyRegion(server))
       let key = try verifier.verify(verifier.claim(request, service: "sts"), request, body: body).key
       guard action == "GetCallerIdentity" else { throw ECRError.unknownOperation(action) }
-      let registryID = server.realms.account
+      let registryID = try server.account(of: .key(key))
       return Self.xml(
         .ok,
         """

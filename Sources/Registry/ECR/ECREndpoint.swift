@@ -37,13 +37,14 @@ public struct ECREndpoint: Sendable {
       let verified = try verifier.verify(claim, request, body: body)
       guard let operation else { throw ECRError.unknownOperation(found.operation) }
       let region = verified.scope.region
-      guard let realm = server.realms.find(account: server.realms.account, region: region) else {
-        throw ECRError.invalidSignature("This server has no registry in the region '\(region.prefix(40))'.")
-      }
+      let subject = try CallSubject.parse(body)
+      let realm = try Self.realm(subject, region, verified.key, server)
       let call = Call(
         server: server, registry: server.registry.at(realm), caller: verified.key,
+        asker: Caller(.key(verified.key), request, region: region),
         registryID: server.realms.account(of: realm), region: server.realms.region(of: realm) ?? region,
         baseURL: server.baseURL(request), imagePrefix: server.realms.imagePrefix(of: realm, host: server.host(request)))
+      try await server.blocking { try call.authorize(found.operation, found.service, subject) }
       let bytes = try await operation.run(body, found.service.model, call)
       server.logger.info(
         "ecr", metadata: ["operation": "\(target)", "user": "\(verified.key.user)/\(verified.key.id)"])
@@ -56,6 +57,19 @@ public struct ECREndpoint: Sendable {
       server.logger.error("ecr failed", metadata: ["operation": "\(target)", "error": "\(error)"])
       return Self.failure(.server)
     }
+  }
+
+  /// The realm of the account that a call names, or else of the caller's own.
+  private static func realm(
+    _ subject: CallSubject, _ region: String, _ key: AccessKey, _ server: RegistryServer
+  ) throws -> Realm {
+    let own = try server.account(of: .key(key))
+    for account in [subject.account ?? own, own] {
+      if let realm = server.realms.find(account: account, region: region) { return realm }
+    }
+    // One who has no registry here may still be let into another's, and needs a token for that.
+    if let realm = server.realms.find(account: server.realms.account, region: region) { return realm }
+    throw ECRError.invalidSignature("This server has no registry in the region '\(region.prefix(40))'.")
   }
 
   /// The one region that may be signed for; nil where it depends on what realms there are.

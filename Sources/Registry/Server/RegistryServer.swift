@@ -64,7 +64,7 @@ public final class RegistryServer: Sendable {
   /// A request that passed the door: all about it that can be told before its body is read.
   public struct Admitted: Sendable {
     let route: Route
-    public let principal: Principal
+    public let caller: Caller
     /// The registry of the realm that the request names.
     public let registry: Registry
     public let origin: Origin
@@ -72,39 +72,47 @@ public final class RegistryServer: Sendable {
 
   /// The door of `/v2/`. Throws what `RegistryResponse.failure` knows.
   func admit(_ request: RegistryRequest, _ realm: Realm) async throws -> Admitted {
-    let principal = try await authenticator.principal(authorization: request.headers[.authorization])
-    if principal == .anonymous, policy.anonymous == .none { throw EndpointError.denied("sign in first") }
-    let route = try Route(parsing: request.path)
-    guard let action = Self.action(route, request.method) else {
+    let signIn = try await authenticator.signIn(authorization: request.headers[.authorization])
+    let route: Route
+    do throws(RouteError) { route = try Route(parsing: request.path) } catch {
+      // Whoever shows no credentials is asked for them before anything else is told.
+      if signIn.principal == .anonymous, policy.anonymous == .none { throw EndpointError.denied("sign in first") }
+      throw error
+    }
+    guard let needs = RouteNeeds.of(route, request.method, request.query) else {
+      if signIn.principal == .anonymous, policy.anonymous == .none { throw EndpointError.denied("sign in first") }
       throw EndpointError.methodNotAllowed(request.method.rawValue, allowed: Self.methods(route))
     }
-    let isAllowed =
-      route == .base
-      ? policy.opensBase(to: principal) : policy.allows(principal, action, repository: route.name)
-    guard isAllowed else { throw EndpointError.denied("\(action.rawValue) on \(route.name ?? "this registry")") }
+    let registry = registry.at(realm)
+    try await checkEnd(of: signIn, needs, route, registry)
+    let caller = Caller(signIn.principal, request)
+    if let name = route.name {
+      try await authorize(caller, needs, on: name, of: registry)
+      if needs.isPush, let token = signIn.token { registry.pushes.note(token.keyID, name, of: realm) }
+    } else if route == .base ? !policy.opensBase(to: caller.principal) : !policy.opensCatalog(to: caller.principal) {
+      throw EndpointError.denied("sign in first")
+    }
     return Admitted(
-      route: route, principal: principal, registry: registry.at(realm),
+      route: route, caller: caller, registry: registry,
       origin: Origin(
-        principal: "\(principal)", remote: request.remote,
-        replica: request.headers[.userAgent] == RemoteRegistries.userAgent && principal != .anonymous ? true : nil))
+        principal: "\(caller.principal)", remote: request.remote,
+        replica: request.headers[.userAgent] == RemoteRegistries.userAgent && caller.principal != .anonymous
+          ? true : nil))
   }
 
-  static func action(_ route: Route, _ method: HTTPRequest.Method) -> Action? {
-    switch (route, method) {
-    case (.base, .get), (.base, .head): .pull
-    case (.catalog, .get), (.catalog, .head): .catalog
-    case (.tags, .get), (.tags, .head), (.referrers, .get), (.referrers, .head): .pull
-    case (.manifest, .get), (.manifest, .head), (.blob, .get), (.blob, .head): .pull
-    case (.manifest, .put), (.uploads, .post): .push
-    case (.upload, .get), (.upload, .patch), (.upload, .put), (.upload, .delete): .push
-    case (.manifest, .delete), (.blob, .delete): .delete
-    default: nil
-    }
+  /// A token that has ended serves the push alone that it began.
+  private func checkEnd(
+    of signIn: Authenticator.SignIn, _ needs: RouteNeeds, _ route: Route, _ registry: Registry
+  ) async throws {
+    guard let token = signIn.token, token.hasExpired() else { return }
+    guard needs.isPush, let name = route.name,
+      try await blocking({ try registry.pushes.goesOn(token, name, of: registry.realm) })
+    else { throw AuthenticationFailure.tokenExpired }
   }
 
   /// What `Allow` names. (RFC 9110, section 10.2.1)
   static func methods(_ route: Route) -> [HTTPRequest.Method] {
-    [.get, .head, .post, .put, .patch, .delete].filter { action(route, $0) != nil }
+    [.get, .head, .post, .put, .patch, .delete].filter { RouteNeeds.of(route, $0, Query([])) != nil }
   }
 
   /// Answers a request. `onAdmission` is called once the body is about to be read: where the client waits for
@@ -125,7 +133,7 @@ public final class RegistryServer: Sendable {
     var response: RegistryResponse
     do {
       let admitted = try await admit(request, place.realm)
-      principal = admitted.principal
+      principal = admitted.caller.principal
       try await onAdmission()
       response = try await handle(admitted, request)
     } catch {

@@ -31,6 +31,7 @@ extension RegistryServer {
     try await blocking {
       self.uploads.suspendAll()
       try self.registry.recordPulls()
+      try self.registry.pushes.record()
     }
   }
 
@@ -153,6 +154,7 @@ extension RegistryServer {
           tls?.reloadIfChanged()
           self.uploads.suspendIdle()
           try self.registry.recordPulls()
+          try self.registry.pushes.record()
           if isHour {
             tls?.reload()
             try self.uploads.expire()

@@ -1,3 +1,4 @@
+import AccessPolicies
 import Lifecycle
 
 extension FuzzTarget {
@@ -11,6 +12,27 @@ extension FuzzTarget {
       }
       let decisions = evaluation.decisions()
       require(Set(decisions.map(\.image)).count == decisions.count, "an image is acted on twice")
-    }
+    },
+    // The first byte chooses what the policy is attached to.
+    FuzzTarget(text: "access") { text in
+      let kinds: [PolicyDocument.Kind] = [.identity, .repository, .registry]
+      let kind = kinds[Int(text.utf8.first ?? 0) % kinds.count]
+      guard let policy = try? PolicyDocument(parsing: String(text.dropFirst()), as: kind) else { return }
+      require(!policy.statements.isEmpty, "a policy of no statements")
+      let request = AccessRequest(
+        principal: .user("ada", account: "123456789012"), action: "ecr:PutImage",
+        resource: "arn:aws:ecr:eu-central-1:123456789012:repository/team/app", account: "123456789012",
+        region: "eu-central-1", sourceAddress: "192.0.2.7", isSecure: true, time: 1_790_000_000,
+        resourceTags: ["team": "core"], requestTags: ["a": "1"])
+      let policies =
+        switch kind {
+        case .identity: ApplicablePolicies(identity: [policy])
+        case .repository: ApplicablePolicies(repository: policy)
+        case .registry: ApplicablePolicies(registry: policy)
+        }
+      let decision = policies.evaluate(request, scope: .v2)
+      let allows = policy.statements.contains { $0.effect == .allow }
+      require(!decision.isAllowed || allows, "allowed by a policy that allows nothing")
+    },
   ]
 }

@@ -3,7 +3,7 @@ internal import RegistryServer
 
 /// Checks the signatures of requests against the registry's access keys.
 struct SignatureVerifier: Sendable {
-  let keys: AccessKeyFile
+  let keys: AccessKeys
   /// nil takes any region: there is one registry here, whatever a client calls the place.
   let region: String?
 
@@ -26,6 +26,14 @@ struct SignatureVerifier: Sendable {
 
   /// Who says to have signed the request, and when. Throws `ECRError`.
   func claim(_ request: RegistryRequest, service: String, now: SignatureTime = .now) throws -> Claim {
+    // A signature in the query, as browsers follow it, is another one than clients of these services send.
+    for name in ["X-Amz-Signature", "X-Amz-Algorithm", "X-Amz-Credential"] where request.query[name] != nil {
+      throw ECRError.incompleteSignature("presigned requests are not supported here: sign in the Authorization header")
+    }
+    // Of two, one might be checked and the other one read.
+    for name in Self.singular where request.headers[values: name].count > 1 {
+      throw ECRError.incompleteSignature("the header \(name.canonicalName) is there more than once")
+    }
     guard let header = request.headers[.authorization], !header.isEmpty else {
       throw ECRError.missingAuthenticationToken
     }
@@ -41,8 +49,14 @@ struct SignatureVerifier: Sendable {
     var needed: Set<String> = ["host", "x-amz-date"]
     // What names the operation must be signed too: else a signed request could be made into another one.
     if request.headers[.amazonTarget] != nil { needed.insert("x-amz-target") }
+    if request.headers[.amazonSecurityToken] != nil { needed.insert("x-amz-security-token") }
     for name in needed.sorted() where !parameters.signedHeaders.contains(name) {
       throw ECRError.incompleteSignature("SignedHeaders must have \(name)")
+    }
+    for name in parameters.signedHeaders where name != "host" {
+      guard let field = HTTPField.Name(name), field.rawName == field.canonicalName, request.headers[field] != nil else {
+        throw ECRError.invalidSignature("SignedHeaders has '\(name.prefix(80))', which is no header of the request")
+      }
     }
     guard scope.date == time.date else {
       throw ECRError.invalidSignature(
@@ -64,12 +78,26 @@ struct SignatureVerifier: Sendable {
       throw ECRError.invalidSignature(
         "Signature not yet current: \(time) is still later than \(now + Self.skew) (\(now) + 5 min.)")
     }
-    // This registry's keys are long-lived: a session token belongs to another service's key.
-    guard let key = try keys.find(parts[0]), request.headers[.amazonSecurityToken] == nil else {
+    guard let key = try keys.find(parts[0]), Self.hasToken(request.headers[.amazonSecurityToken], of: key) else {
       throw ECRError.unrecognizedClient
     }
+    guard !key.hasExpired else { throw ECRError.expiredToken }
     return Claim(
       key: key, scope: scope, signedHeaders: parameters.signedHeaders, signature: parameters.signature, time: time)
+  }
+
+  /// Headers that a request has once.
+  private static let singular: [HTTPField.Name] = [
+    .authorization, .amazonDate, .amazonTarget, .amazonContentHash, .amazonSecurityToken,
+  ]
+
+  /// A key that ends needs its session token, and one that does not has none.
+  private static func hasToken(_ token: String?, of key: AccessKey) -> Bool {
+    switch (token, key.sessionToken) {
+    case (nil, nil): true
+    case (let token?, let own?): constantTimeEqual(Array(token.utf8), Array(own.utf8))
+    default: false
+    }
   }
 
   /// Whether the claim is true. Throws `ECRError`.

@@ -7,6 +7,8 @@ struct Call: Sendable {
   /// The registry of the realm that is called.
   let registry: Registry
   let caller: AccessKey
+  /// The same as policies see it.
+  let asker: Caller
   /// The account, twelve digits.
   let registryID: String
   let region: String

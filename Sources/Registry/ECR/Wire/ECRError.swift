@@ -36,6 +36,8 @@ extension ECRError {
     "MissingAuthenticationTokenException", "Missing Authentication Token")
   static let unrecognizedClient = ECRError(
     "UnrecognizedClientException", "The security token included in the request is invalid.")
+  static let expiredToken = ECRError(
+    "ExpiredTokenException", "The security token included in the request is expired")
   static func incompleteSignature(_ why: String) -> ECRError { ECRError("IncompleteSignatureException", why) }
   static func invalidSignature(_ why: String) -> ECRError { ECRError("InvalidSignatureException", why) }
   static func unknownOperation(_ name: String) -> ECRError {

@@ -41,11 +41,19 @@ struct LayerDownload: Sendable {
   /// The blob; 403 for an address that was altered or has ended, as S3 answers.
   func respond(_ request: RegistryRequest, _ server: RegistryServer) async -> RegistryResponse {
     do {
-      guard try server.authenticator.admits(link, signature: signature) else {
+      let registry = server.registry.at(link.realm)
+      // What the key's user may do counts when the layer is fetched.
+      guard let key = try server.authenticator.key(of: link, signature: signature),
+        try await server.blocking({
+          try server.decide(
+            Caller(.key(key), request), "ecr:GetDownloadUrlForLayer", on: link.repository, of: registry
+          ).isAllowed
+        })
+      else {
         return RegistryResponse(
           .forbidden, contentType: "text/plain", bytes: Array("this address is not valid, or not any more\n".utf8))
       }
-      return try await server.getBlob(server.registry.at(link.realm), link.repository, link.digest, request)
+      return try await server.getBlob(registry, link.repository, link.digest, request)
     } catch is RegistryError {
       return RegistryResponse(.notFound, contentType: "text/plain", bytes: Array("the layer is gone\n".utf8))
     } catch {

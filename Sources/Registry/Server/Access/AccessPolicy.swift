@@ -1,32 +1,34 @@
-/// What a request wants to do to a repository.
-public enum Action: String, Sendable, Hashable, CaseIterable {
-  case pull, push, delete
-  /// Listing the repositories of the whole registry.
-  case catalog
-}
+public import AccessPolicies
 
-/// What a registry lets those do who show no credentials.
+/// What a registry lets those do who show no credentials, and so everybody.
 public enum AnonymousAccess: String, Sendable, Hashable, CaseIterable {
   case none, pull, push
+
+  private static let pulling = [
+    "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:DescribeRepositories", "ecr:GetDownloadUrlForLayer",
+    "ecr:ListImages",
+  ]
+  private static let pushing = [
+    "ecr:CompleteLayerUpload", "ecr:CreateRepository", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
+  ]
+  private static let documents: [AnonymousAccess: PolicyDocument] = [
+    .pull: PolicyDocument(allowingEverybody: pulling), .push: PolicyDocument(allowingEverybody: pulling + pushing),
+  ]
+
+  /// Nobody deletes unnamed.
+  var document: PolicyDocument? { Self.documents[self] }
 }
 
-/// The one place that decides who may do what.
+/// What the server itself says about access, beside the policies of users, repositories and registries.
 public struct AccessPolicy: Sendable {
   public var anonymous: AnonymousAccess
 
   public init(anonymous: AnonymousAccess = .none) { self.anonymous = anonymous }
 
-  /// Everybody who has signed in may do everything; the rest what `anonymous` says. Nobody deletes unnamed.
-  public func allows(_ principal: Principal, _ action: Action, repository: String?) -> Bool {
-    guard case .anonymous = principal else { return true }
-    return switch action {
-    case .pull, .catalog: anonymous != .none
-    case .push: anonymous == .push
-    case .delete: false
-    }
-  }
-
   /// Whether `/v2/` answers without credentials. Not where only pulling is open: docker looks for a challenge nowhere
   /// else, and would never send its user's name with a push.
-  public func opensBase(to principal: Principal) -> Bool { allows(principal, .push, repository: nil) }
+  func opensBase(to principal: Principal) -> Bool { principal != .anonymous || anonymous == .push }
+
+  /// Whether the list of repositories is answered, with those in it that the principal may see.
+  func opensCatalog(to principal: Principal) -> Bool { principal != .anonymous || anonymous != .none }
 }

@@ -13,6 +13,15 @@ public enum Principal: Hashable, Sendable, CustomStringConvertible {
   /// Signed with an access key, or signed in with a token that the key fetched.
   case key(AccessKey)
 
+  /// The name of the user that it is, or acts for.
+  public var user: String? {
+    switch self {
+    case .anonymous: nil
+    case .user(let name): name
+    case .key(let key): key.user
+    }
+  }
+
   public var description: String {
     switch self {
     case .anonymous: "-"
@@ -45,7 +54,7 @@ public enum AuthenticationFailure: Error, Hashable, Sendable, CustomStringConver
 
 /// Turns the `Authorization` header of a request into a principal.
 public final class Authenticator: Sendable {
-  public let keys: AccessKeyFile
+  public let keys: AccessKeys
   private let passwords: [PasswordFile]
   let secret: RegistrySecret
   private let logger: Logger
@@ -53,7 +62,7 @@ public final class Authenticator: Sendable {
   /// One thread: bcrypt takes tens of milliseconds by design, and a flood of guesses must leave a processor to others.
   private let checker = NIOThreadPool(numberOfThreads: 1)
 
-  public init(passwords: [PasswordFile], keys: AccessKeyFile, secret: RegistrySecret, logger: Logger) {
+  public init(passwords: [PasswordFile], keys: AccessKeys, secret: RegistrySecret, logger: Logger) {
     self.passwords = passwords
     self.keys = keys
     self.secret = secret
@@ -62,9 +71,24 @@ public final class Authenticator: Sendable {
     checker.start()
   }
 
+  public var identities: Identities { keys.identities }
+
+  /// A principal, and the token that it signed in with if it did by one.
+  struct SignIn: Sendable {
+    let principal: Principal
+    var token: SignInToken?
+  }
+
   /// The principal of a request; `.anonymous` where it has no header. Throws `AuthenticationFailure`.
   public func principal(authorization: String?) async throws -> Principal {
-    guard let authorization, !authorization.isEmpty else { return .anonymous }
+    let signIn = try await signIn(authorization: authorization)
+    if signIn.token?.hasExpired() == true { throw AuthenticationFailure.tokenExpired }
+    return signIn.principal
+  }
+
+  /// The same, with a token that may have ended.
+  func signIn(authorization: String?) async throws -> SignIn {
+    guard let authorization, !authorization.isEmpty else { return SignIn(principal: .anonymous) }
     guard let space = authorization.firstIndex(of: " ") else { throw AuthenticationFailure.malformed }
     let scheme = authorization[..<space]
     guard scheme.lowercased() == "basic" else { throw AuthenticationFailure.unsupportedScheme(String(scheme)) }
@@ -75,22 +99,23 @@ public final class Authenticator: Sendable {
     let user = String(text[..<colon])
     let password = String(text[text.index(after: colon)...])
     // podman and skopeo send an empty pair where they have no credentials.
-    if user.isEmpty, password.isEmpty { return .anonymous }
-    return user == "AWS" ? try principal(token: password) : try await principal(user: user, password: password)
+    if user.isEmpty, password.isEmpty { return SignIn(principal: .anonymous) }
+    return user == "AWS"
+      ? try signIn(token: password) : SignIn(principal: try await principal(user: user, password: password))
   }
 
-  /// A token for `key`, and its end in seconds since 1970.
+  /// A token for `key`, and its end in seconds since 1970: the key's own where that comes first.
   public func issueToken(for key: AccessKey, lifetime: Int64 = 12 * 3600) -> (password: String, expires: Int64) {
-    let token = SignInToken(keyID: key.id, expires: Int64(time(nil)) + lifetime)
+    let end = Int64(time(nil)) + lifetime
+    let token = SignInToken(keyID: key.id, expires: key.expires.map { min($0, end) } ?? end)
     return (token.password(secret), token.expires)
   }
 
-  private func principal(token password: String) throws -> Principal {
+  private func signIn(token password: String) throws -> SignIn {
     guard let token = SignInToken(password: password, secret), let key = try keys.find(token.keyID) else {
       throw AuthenticationFailure.wrongCredentials
     }
-    guard token.expires > Int64(time(nil)) else { throw AuthenticationFailure.tokenExpired }
-    return .key(key)
+    return SignIn(principal: .key(key), token: token)
   }
 
   private func principal(user: String, password: String) async throws -> Principal {

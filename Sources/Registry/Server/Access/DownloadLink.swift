@@ -44,8 +44,11 @@ extension Authenticator {
   /// What proves that this registry gave the link out.
   public func sign(_ link: DownloadLink) -> String { link.signature(secret) }
 
-  /// Whether the link is this registry's, has not ended, and its key still exists.
-  public func admits(_ link: DownloadLink, signature: String) throws -> Bool {
-    try link.isSigned(signature, secret) && link.expires > Int64(time(nil)) && keys.find(link.keyID) != nil
+  /// The key that asked for the link; nil where this registry did not give the link out, or it or its key has ended.
+  public func key(of link: DownloadLink, signature: String) throws -> AccessKey? {
+    guard link.isSigned(signature, secret), link.expires > Int64(time(nil)), let key = try keys.find(link.keyID) else {
+      return nil
+    }
+    return key.hasExpired ? nil : key
   }
 }

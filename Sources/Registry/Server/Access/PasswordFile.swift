@@ -5,18 +5,19 @@ public import SystemPackage
 
 /// Users with their passwords, in the format of Apache's htpasswd: `name:hash` lines. Only bcrypt is taken.
 public final class PasswordFile: Sendable {
-  private let file: WatchedFile<[String: String]>
+  private let document: WatchedDocument<[String: String]>
 
-  public init(_ path: FilePath) {
-    file = WatchedFile(path, absent: [:]) { try Self.parse($0, path) }
+  public init(_ document: any SharedDocument) {
+    let place = document.place
+    self.document = WatchedDocument(document, absent: [:]) { try Self.parse($0, place) }
   }
 
-  public var path: FilePath { file.path }
+  public convenience init(_ path: FilePath) { self.init(DocumentFile(path)) }
 
   /// Names in order. An unreadable or malformed file throws `AccessError`.
-  public func users() throws -> [String] { try file.current().keys.sorted() }
+  public func users() throws -> [String] { try document.current().keys.sorted() }
 
-  func hash(of user: String) throws -> String? { try file.current()[user] }
+  func hash(of user: String) throws -> String? { try document.current()[user] }
 
   /// Adds a user or changes the password of one; returns false where the user was there before.
   /// `cost` is bcrypt's: each step doubles the time of a check.
@@ -26,7 +27,7 @@ public final class PasswordFile: Sendable {
     guard !password.isEmpty else { throw AccessError.emptyPassword }
     guard password.utf8.count <= 72 else { throw AccessError.passwordTooLong(bytes: password.utf8.count) }
     let hash = try Bcrypt.hash(password, cost: cost)
-    return try file.edit { users in
+    return try document.edit { users in
       var users = users
       let isNew = users.updateValue(hash, forKey: user) == nil
       return (Self.serialized(users), isNew)
@@ -35,8 +36,8 @@ public final class PasswordFile: Sendable {
 
   /// Returns false where there is no such user.
   public func remove(_ user: String) throws -> Bool {
-    guard try file.current()[user] != nil else { return false }
-    return try file.edit { users in
+    guard try document.current()[user] != nil else { return false }
+    return try document.edit { users in
       var users = users
       let removed = users.removeValue(forKey: user) != nil
       return (Self.serialized(users), removed)
@@ -59,20 +60,20 @@ public final class PasswordFile: Sendable {
     Array(users.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)\n" }.joined().utf8)
   }
 
-  private static func parse(_ bytes: [UInt8], _ path: FilePath) throws -> [String: String] {
+  private static func parse(_ bytes: [UInt8], _ place: String) throws -> [String: String] {
     var users: [String: String] = [:]
     let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() {
       let text = line.last == "\r" ? line.dropLast() : line
       if text.isEmpty || text.first == "#" { continue }
       guard let colon = text.firstIndex(of: ":"), colon > text.startIndex else {
-        throw AccessError.malformedLine(path, line: index + 1, "not of the form name:hash")
+        throw AccessError.malformedLine(place, line: index + 1, "not of the form name:hash")
       }
       let name = String(text[..<colon])
       let hash = String(text[text.index(after: colon)...])
       guard Bcrypt.isHash(hash) else {
         throw AccessError.malformedLine(
-          path, line: index + 1, "the password of \(name) is not hashed with bcrypt; write it with htpasswd -B")
+          place, line: index + 1, "the password of \(name) is not hashed with bcrypt; write it with htpasswd -B")
       }
       users[name] = hash
     }

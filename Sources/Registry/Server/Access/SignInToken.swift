@@ -1,8 +1,6 @@
 import Crypto
 import FoundationEssentials
 import Glibc
-import Kernel
-public import SystemPackage
 
 /// The password that ECR's `GetAuthorizationToken` gives out for user `AWS`: a key's ID and an end, under a MAC.
 ///
@@ -16,6 +14,8 @@ public struct SignInToken: Hashable, Sendable {
     self.keyID = keyID
     self.expires = expires
   }
+
+  func hasExpired(at seconds: Int64 = Int64(time(nil))) -> Bool { expires <= seconds }
 
   /// base64url of version, end, key's ID and MAC: it has no colon, at which some clients split.
   func password(_ secret: RegistrySecret) -> String {
@@ -44,40 +44,23 @@ public struct SignInToken: Hashable, Sendable {
   }
 }
 
-/// What a registry alone knows: random bytes made once, in a file that only its owner reads.
+/// What a registry alone knows: random bytes made once, in a document that only its owner reads.
 public struct RegistrySecret: Sendable {
   let tokenKey: SymmetricKey
 
-  /// Reads the file, or makes it.
-  public init(_ path: FilePath) throws {
-    let bytes: [UInt8]
-    do {
-      bytes = try Self.read(path)
-    } catch Errno.noSuchFileOrDirectory {
-      bytes = try Self.make(path)
-    } catch {
-      throw AccessError.unreadable(path, "\(error)")
+  /// Reads the document, or makes it: of two that make it at once, both go on with the first one's.
+  public init(_ document: any SharedDocument) throws {
+    let bytes =
+      try document.read()
+      ?? document.edit { present in
+        let bytes = present ?? SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }
+        return (bytes, bytes)
+      }
+    guard bytes.count == 32 else {
+      throw AccessError.unreadable(document.place, "it has \(bytes.count) bytes in place of 32")
     }
-    guard bytes.count == 32 else { throw AccessError.unreadable(path, "it has \(bytes.count) bytes in place of 32") }
     tokenKey = HKDF<SHA256>.deriveKey(
       inputKeyMaterial: SymmetricKey(data: bytes), info: Array("clipper registry sign-in token".utf8),
       outputByteCount: 32)
-  }
-
-  private static func read(_ path: FilePath) throws(Errno) -> [UInt8] { try readFile(path, limit: 64) }
-
-  private static func make(_ path: FilePath) throws -> [UInt8] {
-    do {
-      try makeDirectories(path.removingLastComponent(), mode: 0o700)
-      let temporary = FilePath(path.string + ".\(getpid()).new")
-      let bytes = SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }
-      try writeFileAtomically(temporary, bytes, mode: 0o600, durable: true)
-      defer { unlink(temporary.string) }
-      // link, not rename: of two that make it at once, both go on with the first one's.
-      if link(temporary.string, path.string) != 0, Errno.current != .fileExists { throw Errno.current }
-      return try read(path)
-    } catch let error as Errno {
-      throw AccessError.unwritable(path, error.description)
-    }
   }
 }

@@ -23,13 +23,13 @@ extension RegistryServer {
     return response
   }
 
-  /// Names alone of what the caller may read: neither a short page nor a `Link` tells of others.
+  /// Names alone of what the caller may see: neither a short page nor a `Link` tells of others.
   private func visibleRepositories(_ admitted: Admitted, after last: String?, limit: Int) throws -> [String] {
     var visible: [String] = []
     var last = last
     while visible.count < limit {
       let found = try admitted.registry.repositories(after: last, limit: Self.largestPage)
-      visible += found.map(\.name).filter { policy.allows(admitted.principal, .pull, repository: $0) }
+      visible += try self.visible(found.map(\.name), to: admitted.caller, of: admitted.registry)
       guard found.count == Self.largestPage else { break }
       last = found.last?.name
     }

@@ -41,7 +41,10 @@ extension RegistryServer {
   private func mount(_ admitted: Admitted, _ digest: Digest, from source: String?, to name: String) throws -> Bool {
     guard try admitted.registry.accountSetting(.blobMounting) == "ENABLED" else { return false }
     let sources = try source.map { [$0] } ?? admitted.registry.repositories(havingBlob: digest)
-    for source in sources where policy.allows(admitted.principal, .pull, repository: source) {
+    for source in sources {
+      guard
+        try decide(admitted.caller, "ecr:GetDownloadUrlForLayer", on: source, of: admitted.registry).isAllowed
+      else { continue }
       if try admitted.registry.mountBlob(digest, from: source, to: name) { return true }
     }
     return false

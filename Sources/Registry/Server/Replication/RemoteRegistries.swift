@@ -3,7 +3,6 @@ import FoundationEssentials
 import ImageSpec
 public import RegistryClient
 import Synchronization
-public import SystemPackage
 
 /// Where a registry on another server is.
 public struct RemoteRegistry: Codable, Hashable, Sendable {
@@ -20,12 +19,13 @@ public struct RemoteRegistry: Codable, Hashable, Sendable {
 
 /// The registries on other servers that replication may name, in a file beside the access keys.
 public final class RemoteRegistryFile: Sendable {
-  private let file: WatchedFile<[String: RemoteRegistry]>
+  private let file: WatchedDocument<[String: RemoteRegistry]>
 
-  public init(_ path: FilePath) {
-    file = WatchedFile(path, absent: [:]) { bytes in
+  public init(_ document: any SharedDocument) {
+    let place = document.place
+    file = WatchedDocument(document, absent: [:]) { bytes in
       do { return try JSONDecoder().decode([String: RemoteRegistry].self, from: Data(bytes)) } catch {
-        throw AccessError.unreadable(path, "it is not the JSON of registries: \(error)")
+        throw AccessError.unreadable(place, "it is not the JSON of registries: \(error)")
       }
     }
   }

@@ -12,7 +12,7 @@ public enum AccountSetting: String, Hashable, Sendable, CaseIterable {
   public var values: [String] {
     switch self {
     case .blobMounting: ["ENABLED", "DISABLED"]
-    case .registryPolicyScope: ["V2"]
+    case .registryPolicyScope: ["V2", "V1"]
     case .basicScanType: ["AWS_NATIVE"]
     }
   }

@@ -20,6 +20,8 @@ public final class Registry: Sendable {
   public let events: EventBus
   public let jobs: Jobs
   let cache: ManifestCache
+  let access: AccessCache
+  let pushes: OngoingPushes
   let pulls: PullTimes
   public let templateDocuments: TemplateDocuments
   /// A hold in the store and the row that stands for it are two transactions: without this, a delete's release could
@@ -42,8 +44,11 @@ public final class Registry: Sendable {
     events = EventBus()
     jobs = Jobs(metadata)
     cache = try ManifestCache(metadata)
+    access = try AccessCache(metadata)
+    pushes = try OngoingPushes(metadata)
     pulls = PullTimes()
     templateDocuments = TemplateDocuments()
+    templateDocuments.registerRepositoryPolicy()
     change = ChangeLock()
   }
 
@@ -55,6 +60,8 @@ public final class Registry: Sendable {
     events = other.events
     jobs = other.jobs
     cache = other.cache
+    access = other.access
+    pushes = other.pushes
     pulls = other.pulls
     templateDocuments = other.templateDocuments
     change = other.change
@@ -153,6 +160,7 @@ public final class Registry: Sendable {
         Self.json(labels),
       ])
     guard let row else { throw RegistryError.repositoryExists(name) }
+    try AccessCache.raise(session)
     return try Repository(row)
   }
 
@@ -202,6 +210,7 @@ public final class Registry: Sendable {
           repository.mutability.rule.rawValue, Self.json(repository.mutability.exclusions),
           Self.json(repository.labels), repository.id,
         ])
+      try AccessCache.raise(session)
       return repository
     }
   }
@@ -217,6 +226,7 @@ public final class Registry: Sendable {
           throw RegistryError.repositoryNotEmpty(name)
         }
         try session.execute("DELETE FROM registry_repository WHERE id = ?1", [repository.id])
+        try AccessCache.raise(session)
         return (repository, try Self.raiseChange(session))
       }
       try store.release(owner: owner(name))

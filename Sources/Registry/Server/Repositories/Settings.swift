@@ -42,6 +42,7 @@ extension Registry {
       INSERT INTO registry_setting (account, region, kind, name, value, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
       ON CONFLICT (account, region, kind, name) DO UPDATE SET value = ?5, updated = ?6
       """, [realm.account, realm.region, kind.rawValue, name, Self.encoded(value), Self.now])
+    try AccessCache.raise(session)
   }
 
   /// Returns false where there was none.
@@ -51,6 +52,7 @@ extension Registry {
       let removed = try session.execute(
         "DELETE FROM registry_setting WHERE account = ?1 AND region = ?2 AND kind = ?3 AND name = ?4",
         [realm.account, realm.region, kind.rawValue, name])
+      try AccessCache.raise(session)
       return (removed > 0, try Self.raiseChange(session))
     }
     cache.remove([], number: number)
@@ -106,6 +108,7 @@ extension Registry {
       INSERT INTO registry_repository_setting (repository, kind, value, updated) VALUES (?1, ?2, ?3, ?4)
       ON CONFLICT (repository, kind) DO UPDATE SET value = ?3, updated = ?4
       """, [repository, kind.rawValue, Self.encoded(value), Self.now])
+    try AccessCache.raise(session)
   }
 
   /// Returns false where the repository has none. Throws `repositoryUnknown`.
@@ -115,6 +118,7 @@ extension Registry {
       let removed = try session.execute(
         "DELETE FROM registry_repository_setting WHERE repository = ?1 AND kind = ?2",
         [existingID(session, name), kind.rawValue])
+      try AccessCache.raise(session)
       return (removed > 0, try Self.raiseChange(session))
     }
     cache.remove([], number: number)

@@ -1,6 +1,5 @@
 import FoundationEssentials
 public import RegistryClient
-public import SystemPackage
 
 /// What signs in to another registry.
 public struct UpstreamSecret: Codable, Hashable, Sendable {
@@ -16,12 +15,13 @@ public struct UpstreamSecret: Codable, Hashable, Sendable {
 
 /// Secrets for other registries, by name, in a file that only its owner reads: what AWS keeps in Secrets Manager.
 public final class UpstreamSecretFile: Sendable {
-  private let file: WatchedFile<[String: UpstreamSecret]>
+  private let file: WatchedDocument<[String: UpstreamSecret]>
 
-  public init(_ path: FilePath) {
-    file = WatchedFile(path, absent: [:]) { bytes in
+  public init(_ document: any SharedDocument) {
+    let place = document.place
+    file = WatchedDocument(document, absent: [:]) { bytes in
       do { return try JSONDecoder().decode([String: UpstreamSecret].self, from: Data(bytes)) } catch {
-        throw AccessError.unreadable(path, "it is not the JSON of secrets: \(error)")
+        throw AccessError.unreadable(place, "it is not the JSON of secrets: \(error)")
       }
     }
   }

@@ -7,8 +7,8 @@ public struct RegistryCommand: AsyncParsableCommand {
   public static let configuration = CommandConfiguration(
     commandName: "registry", abstract: "Run a private registry and manage who may use it.",
     subcommands: [
-      ServeCommand.self, RegistryUserCommand.self, RegistryKeyCommand.self, RegistryCACommand.self,
-      RegistrySecretCommand.self, RegistryReplicationCommand.self,
+      ServeCommand.self, RegistryUserCommand.self, RegistryKeyCommand.self, RegistryPolicyCommand.self,
+      RegistryCACommand.self, RegistrySecretCommand.self, RegistryReplicationCommand.self,
     ])
 
   public init() {}

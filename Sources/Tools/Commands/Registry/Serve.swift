@@ -16,9 +16,9 @@ public struct ServeCommand: AsyncParsableCommand {
       Amazon ECR. Content that both have is stored once.
 
       Users sign in with a password (clipper registry user add), or with an access key by way of \
-      `aws ecr get-login-password --endpoint-url URL` (clipper registry key create). Everybody who has signed in may push, \
-      pull and delete; --anonymous says what the rest may do. Users and keys that are added or removed count from the next \
-      request on.
+      `aws ecr get-login-password --endpoint-url URL` (clipper registry key create). Who has signed in may push, pull and \
+      delete, unless policies say otherwise (clipper registry policy, aws ecr set-repository-policy); --anonymous says \
+      what the rest may do. Users, keys and policies count from the next request on.
 
       Without a certificate the registry makes a certificate authority of its own, which clients must trust: \
       clipper registry ca prints it. Plain HTTP on the same port is answered to this host alone. SIGHUP reads the \
