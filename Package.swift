@@ -121,7 +121,7 @@ let package = Package(
     networkModule(
       "RegistryServer", "Registry/Server",
       [
-        "AccessPolicies", "Metadata", "DistributionSpec", "RegistryClient", "Content", "ImageSpec", "Kernel", "CCrypt",
+        "Lifecycle", "AccessPolicies", "Metadata", "DistributionSpec", "RegistryClient", "Content", "ImageSpec", "Kernel", "CCrypt",
         crypto, logging, nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes, system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),
@@ -129,7 +129,7 @@ let package = Package(
       ]),
     networkModule(
       "ECRAPI", "Registry/ECR",
-      ["AccessPolicies", "RegistryServer", "DistributionSpec", "ImageSpec", crypto, logging, httpTypes]),
+      ["Lifecycle", "AccessPolicies", "RegistryServer", "DistributionSpec", "ImageSpec", crypto, logging, httpTypes]),
 
     networkModule(
       "S3Storage", "Registry/S3",
@@ -177,7 +177,7 @@ let package = Package(
     networkModule(
       "Commands", "Tools/Commands",
       [
-        "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "AccessPolicies", "RegistryServer",
+        "Lifecycle", "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "AccessPolicies", "RegistryServer",
         "ECRAPI",
         "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel",
         "RuntimeSpec", arguments, logging, system,
@@ -225,7 +225,7 @@ let package = Package(
     tests(
       "RegistryServer",
       [
-        "AccessPolicies", "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging,
+        "Lifecycle", "AccessPolicies", "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging,
         httpTypes, nioCore,
         system,
         .product(name: "HummingbirdCore", package: "hummingbird"),

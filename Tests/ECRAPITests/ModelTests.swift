@@ -6,10 +6,6 @@ import Testing
 @Suite struct ECRModelTests {
   /// Operations that do not answer yet.
   static let pending: Set<String> = [
-    // lifecycle
-    "PutLifecyclePolicy", "GetLifecyclePolicy", "DeleteLifecyclePolicy", "StartLifecyclePolicyPreview",
-    "GetLifecyclePolicyPreview", "UpdateImageStorageClass", "RegisterPullTimeUpdateExclusion",
-    "DeregisterPullTimeUpdateExclusion", "ListPullTimeUpdateExclusions",
 
     // scanning
     "PutImageScanningConfiguration", "BatchGetRepositoryScanningConfiguration", "PutRegistryScanningConfiguration",

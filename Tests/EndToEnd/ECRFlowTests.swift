@@ -23,6 +23,8 @@ struct ECRFlowTests {
 
   @Test func policiesDecideOnBothSides() throws { try run("policies.py", port: 15031) }
 
+  @Test func botocoreAgreesWithLifecyclesAndTheArchive() throws { try run("lifecycle.py", port: 15016) }
+
   @Test func theTablesAreBotocoresModels() throws {
     try Machine().succeed("\(Self.scripts)/../../../tools/ecr-model --check")
   }

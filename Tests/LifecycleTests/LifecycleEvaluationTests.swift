@@ -61,7 +61,8 @@ private func evaluate(_ rules: [LifecyclePolicy.Rule], _ images: [LifecycleImage
 
   @Test func everyPatternHasToMatchSomeTag() {
     let images = [
-      image(5, ["alpha-4", "beta-3"], days: 3), image(4, ["alpha-3"], days: 4), image(3, ["alpha-2", "beta-2"], days: 10),
+      image(5, ["alpha-4", "beta-3"], days: 3), image(4, ["alpha-3"], days: 4),
+      image(3, ["alpha-2", "beta-2"], days: 10),
       image(2, ["beta-1"], days: 11), image(1, ["alpha-1"], days: 12),
     ]
     #expect(evaluate([rule(1, tagged("alpha*", "beta*"), .sinceImagePushed(days: 5))], images) == [3: 1])
@@ -100,7 +101,8 @@ private func evaluate(_ rules: [LifecyclePolicy.Rule], _ images: [LifecycleImage
     let subject = image(1, ["v1"], days: 30)
     let images = [signature, subject, signatureOfThat]
     // They are not counted, and no rule of their own touches them.
-    #expect(evaluate([rule(1, .untagged, .imageCountMoreThan(1)), rule(2, .any, .sinceImagePushed(days: 60))], images) == [:])
+    #expect(
+      evaluate([rule(1, .untagged, .imageCountMoreThan(1)), rule(2, .any, .sinceImagePushed(days: 60))], images) == [:])
     #expect(evaluate([rule(1, .any, .imageCountMoreThan(1))], images) == [:])
     #expect(evaluate([rule(5, tagged("v*"), .sinceImagePushed(days: 7))], images) == [1: 5, 9: 5, 8: 5])
     // One whose subject is not in the repository is an image like others.
@@ -213,7 +215,9 @@ private func evaluate(_ rules: [LifecyclePolicy.Rule], _ images: [LifecycleImage
       var marked: [Int64: LifecycleDecision] = [:]
       var seen = Set<Int64>()
       for rule in rules {
-        let identified = images.filter { $0.subject == nil && $0.storageClass == rule.storageClass && matches(rule.tags, $0.tags) }
+        let identified = images.filter {
+          $0.subject == nil && $0.storageClass == rule.storageClass && matches(rule.tags, $0.tags)
+        }
         let due = Set(due(rule, identified).map(\.id))
         for image in identified where seen.insert(image.id).inserted && due.contains(image.id) {
           marked[image.id] = LifecycleDecision(
@@ -223,7 +227,9 @@ private func evaluate(_ rules: [LifecyclePolicy.Rule], _ images: [LifecycleImage
       for image in images where image.subject != nil {
         var leader = image
         while let subject = leader.subject.flatMap({ byID[$0] }) { leader = subject }
-        guard let mark = marked[leader.id], !(mark.action == .archive && image.storageClass == .archive) else { continue }
+        guard let mark = marked[leader.id], !(mark.action == .archive && image.storageClass == .archive) else {
+          continue
+        }
         marked[image.id] = LifecycleDecision(
           image: image.id, rulePriority: mark.rulePriority, action: mark.action, decisive: leader.id)
       }
@@ -313,7 +319,8 @@ private struct SplitMix: RandomNumberGenerator {
         default:
           .all((0...Int.random(in: 0...1, using: &self)).map { _ in TagPattern(text("ab*", 1...3)) })
         }
-      return rule(index * 3, tags, criterion, !isArchive && chance(40) ? .archive : .expire, of: isArchive ? .archive : .standard)
+      return rule(
+        index * 3, tags, criterion, !isArchive && chance(40) ? .archive : .expire, of: isArchive ? .archive : .standard)
     }
   }
 

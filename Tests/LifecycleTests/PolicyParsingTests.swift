@@ -69,7 +69,10 @@ private func policy(_ selections: [String]) -> String {
     (policy(priority: "0"), "lower than the required minimum (minimum: 1, found: 0)"),
     (policy(priority: "1.5"), #"instance type (number)"#),
     (policy(priority: "3000000000"), "greater than the required maximum"),
-    (policy(priority: #""1""#), #"instance type (string) does not match any allowed primitive type (allowed: ["integer"])"#),
+    (
+      policy(priority: #""1""#),
+      #"instance type (string) does not match any allowed primitive type (allowed: ["integer"])"#
+    ),
     (policy(priority: "true"), "instance type (boolean)"),
   ]
 
@@ -106,7 +109,8 @@ private func policy(_ selections: [String]) -> String {
       "Must not specify tagPatternList when tagStatus=ANY"
     ),
     (
-      #""tagStatus":"tagged","tagPatternList":[],"countType":"imageCountMoreThan","countNumber":1"#, "array is too short"
+      #""tagStatus":"tagged","tagPatternList":[],"countType":"imageCountMoreThan","countNumber":1"#,
+      "array is too short"
     ),
     (
       #""tagStatus":"tagged","tagPatternList":null,"countType":"imageCountMoreThan","countNumber":1"#,
@@ -137,7 +141,9 @@ private func policy(_ selections: [String]) -> String {
     ),
   ]
 
-  @Test(arguments: contradictions) func refusesSelectionsThatContradictThemselves(_ selection: String, _ message: String) {
+  @Test(arguments: contradictions) func refusesSelectionsThatContradictThemselves(
+    _ selection: String, _ message: String
+  ) {
     let error = #expect(throws: PolicyError.self) { try LifecyclePolicy(parsing: policy(selection: selection)) }
     #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
   }
@@ -205,7 +211,8 @@ extension String {
 
 @Suite struct TagPatternTests {
   static let cases: [(String, String, Bool)] = [
-    ("a", "a", true), ("a", "ab", false), ("a*", "a", true), ("a*", "abc", true), ("*a", "ba", true), ("*a", "ab", false),
+    ("a", "a", true), ("a", "ab", false), ("a*", "a", true), ("a*", "abc", true), ("*a", "ba", true),
+    ("*a", "ab", false),
     ("*", "", true), ("*", "x", true), ("a*c", "abc", true), ("a*c", "ac", true), ("a*c", "acb", false),
     ("ab*ba", "aba", false), ("ab*ba", "abba", true), ("*test*1*2*3", "mytest-1-2-3", true),
     ("*test*1*2*3", "mytest-1-3-2", false), ("**", "x", true), ("*aab*", "aaab", true), ("*ab*ab*", "abab", true),

@@ -1,6 +1,7 @@
 import DistributionSpec
 import HTTPTypes
 import ImageSpec
+import Lifecycle
 import Logging
 import Testing
 
@@ -168,7 +169,7 @@ private struct Realms {
       try registry.setRepositorySetting(session, kind, of: repository.id, text)
     }
     #expect(try test.registry.templateDocuments.check(.repositoryPolicy, "good"))
-    #expect(try !test.registry.templateDocuments.check(.lifecyclePolicy, "good"))
+    #expect(throws: PolicyError.self) { try test.registry.templateDocuments.check(.lifecyclePolicy, "bad") }
     #expect(throws: RegistryError.self) { try test.registry.templateDocuments.check(.repositoryPolicy, "bad") }
     var one = template("a", [.pullThroughCache], .mutable)
     one.repositoryPolicy = "good"

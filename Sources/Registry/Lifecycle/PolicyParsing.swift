@@ -62,7 +62,8 @@ extension LifecyclePolicy.Rule {
     self.init(
       priority: try members["rulePriority", default: .null].integer(atLeast: 1),
       description: try members["description"].map { value throws(PolicyError) in try value.string() },
-      tags: try Self.tags(selection), storageClass: storageClass, criterion: countType.criterion(number), action: action)
+      tags: try Self.tags(selection), storageClass: storageClass, criterion: countType.criterion(number), action: action
+    )
   }
 
   private enum CountType: String, CaseIterable {
@@ -99,7 +100,8 @@ extension LifecyclePolicy.Rule {
     }
   }
 
-  private static func patterns(_ list: PolicyValue, _ make: (String) -> TagPattern) throws(PolicyError) -> [TagPattern] {
+  private static func patterns(_ list: PolicyValue, _ make: (String) -> TagPattern) throws(PolicyError) -> [TagPattern]
+  {
     var patterns: [TagPattern] = []
     // The text's own length is the limit.
     for element in try list.array(atMost: LifecyclePolicy.lengths.upperBound) {

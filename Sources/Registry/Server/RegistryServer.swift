@@ -18,6 +18,8 @@ public final class RegistryServer: Sendable {
   public let externalURL: String?
   public let realms: RealmTable
   public let replication: Replication
+  /// Milliseconds between two runs of a repository's lifecycle policy; nil runs none. Amazon ECR's is a day.
+  let lifecycleInterval: Int64?
   let threads: NIOThreadPool
   private let endpoints: [Endpoint]
 
@@ -26,12 +28,13 @@ public final class RegistryServer: Sendable {
 
   public init(
     _ registry: Registry, authenticator: Authenticator, policy: AccessPolicy, externalURL: String? = nil,
-    realms: RealmTable = .onlyMain, endpoints: [Endpoint] = [], logger: Logger
+    realms: RealmTable = .onlyMain, lifecycleInterval: Int64? = 86_400_000, endpoints: [Endpoint] = [], logger: Logger
   ) {
     self.registry = registry
     self.authenticator = authenticator
     self.policy = policy
     self.externalURL = externalURL
+    self.lifecycleInterval = lifecycleInterval
     self.realms = realms
     self.endpoints = endpoints
     self.logger = logger
@@ -41,6 +44,7 @@ public final class RegistryServer: Sendable {
     // Waiting for a disk and for locks takes no processor: more threads than those, but no crowd.
     threads = NIOThreadPool(numberOfThreads: 16)
     threads.start()
+    registerLifecycleJobs()
   }
 
   deinit { threads.shutdownGracefully { _ in } }

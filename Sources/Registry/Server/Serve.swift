@@ -153,11 +153,14 @@ extension RegistryServer {
         try await blocking {
           tls?.reloadIfChanged()
           self.uploads.suspendIdle()
+          try self.registry.followExclusions()
           try self.registry.recordPulls()
           try self.registry.pushes.record()
+          if let interval = self.lifecycleInterval { try self.registry.enqueueDueLifecycles(every: interval) }
           if isHour {
             tls?.reload()
             try self.uploads.expire()
+            try self.registry.prunePreviews()
             try self.registry.dropUnusedBlobs()
           }
         }

@@ -1,5 +1,6 @@
 internal import DistributionSpec
 internal import ImageSpec
+internal import Lifecycle
 internal import RegistryServer
 
 /// What an operation calls an image by: its digest, a tag, or both.
@@ -24,6 +25,7 @@ struct ImageFailure: Error, Encodable {
     case notFound = "ImageNotFound"
     case missingDigestAndTag = "MissingDigestAndTag"
     case referencedByManifestList = "ImageReferencedByManifestList"
+    case inaccessible = "ImageInaccessible"
   }
 
   let imageId: ImageIdentifier
@@ -43,6 +45,7 @@ struct ImageFailure: Error, Encodable {
       case .notFound: "Requested image not found"
       case .missingDigestAndTag: "Invalid request parameters: both tag and digest cannot be null"
       case .referencedByManifestList: "Requested image referenced by manifest list"
+      case .inaccessible: "Requested image is archived"
       }
   }
 }
@@ -81,6 +84,28 @@ extension Call {
   }
 }
 
+extension StorageClass {
+  /// ECR's word for an image of the class.
+  var imageStatus: String { self == .standard ? "ACTIVE" : "ARCHIVED" }
+}
+
+extension Call {
+  /// Images with their tags in push order, those after the one with the ID `last`.
+  fileprivate func images(
+    in repository: String, after last: Int64, tagged: Bool?, status: String?, limit: Int
+  ) throws -> [StoredManifest] {
+    let classes = ImageFilter.classes(status)
+    return try naming(repository) {
+      guard !classes.isEmpty else {
+        _ = try registry.repository(repository)
+        return []
+      }
+      return try registry.manifests(
+        in: repository, after: last, tagged: tagged, storageClass: classes.count == 1 ? classes[0] : nil, limit: limit)
+    }
+  }
+}
+
 /// Which images a listing shows.
 struct ImageFilter: Decodable {
   var tagStatus: String?
@@ -95,8 +120,15 @@ struct ImageFilter: Decodable {
     }
   }
 
-  /// Nothing is ever archived here.
-  func showsActive() -> Bool { imageStatus == nil || imageStatus == "ANY" || imageStatus == "ACTIVE" }
+  /// The classes of images with a status. Here an image is in service as soon as it is restored, and none is ACTIVATING.
+  static func classes(_ status: String?) -> [StorageClass] {
+    switch status {
+    case nil, "ACTIVE": [.standard]
+    case "ARCHIVED": [.archive]
+    case "ANY": StorageClass.allCases
+    default: []
+    }
+  }
 }
 
 struct ListImages: OperationInput {
@@ -127,10 +159,9 @@ struct ListImages: OperationInput {
       return (id: id, tag: String(parts[1]))
     }
     var output = Output()
-    let found = try call.naming(repositoryName) {
-      try call.registry.manifests(in: repositoryName, after: (last?.id ?? 1) - 1, tagged: tagged, limit: page.limit + 2)
-    }
-    guard filter?.showsActive() ?? true else { return output }
+    let found = try call.images(
+      in: repositoryName, after: (last?.id ?? 1) - 1, tagged: tagged, status: filter?.imageStatus, limit: page.limit + 2
+    )
     var end = ""
     for manifest in found {
       var tags = manifest.tags
@@ -175,7 +206,9 @@ struct DescribeImages: OperationInput {
     let artifactMediaType: String?
     let lastRecordedPullTime: Double?
     let subjectManifestDigest: String?
-    let imageStatus = "ACTIVE"
+    let imageStatus: String
+    let lastArchivedAt: Double?
+    let lastActivatedAt: Double?
 
     init(_ manifest: StoredManifest, _ repository: String, _ call: Call) {
       registryId = call.registryID
@@ -188,6 +221,9 @@ struct DescribeImages: OperationInput {
       artifactMediaType = manifest.artifactType
       lastRecordedPullTime = manifest.pulled.map(seconds)
       subjectManifestDigest = manifest.subject?.description
+      imageStatus = manifest.storageClass.imageStatus
+      lastArchivedAt = manifest.archived.map(seconds)
+      lastActivatedAt = manifest.activated.map(seconds)
     }
   }
 
@@ -203,20 +239,18 @@ struct DescribeImages: OperationInput {
     if let imageIds { return try describe(imageIds, call) }
     let page = Page(maxResults)
     let tagged = filter?.tagged()
-    let shows = filter?.showsActive() ?? true
     let last = try Page.position(nextToken).map { text in
       guard let id = Int64(text) else {
         throw Page.invalidToken
       }
       return id
     }
-    let found = try call.naming(repositoryName) {
-      try call.registry.manifests(in: repositoryName, after: last ?? 0, tagged: tagged, limit: page.limit + 1)
-    }
-    let shown = shows ? found.prefix(page.limit) : []
+    let found = try call.images(
+      in: repositoryName, after: last ?? 0, tagged: tagged, status: filter?.imageStatus, limit: page.limit + 1)
+    let shown = found.prefix(page.limit)
     return Output(
       imageDetails: shown.map { Detail($0, repositoryName, call) },
-      nextToken: shows && found.count > page.limit ? shown.last.map { Page.token(String($0.id)) } : nil)
+      nextToken: found.count > page.limit ? shown.last.map { Page.token(String($0.id)) } : nil)
   }
 
   private func describe(_ images: [ImageIdentifier], _ call: Call) throws -> Output {
@@ -226,10 +260,11 @@ struct DescribeImages: OperationInput {
     }
     var details: [Detail] = []
     var seen = Set<Digest>()
-    let (tagged, shows) = (filter?.tagged(), filter?.showsActive() ?? true)
+    // What is asked for by name is shown whatever its status.
+    let (tagged, classes) = (filter?.tagged(), ImageFilter.classes(filter?.imageStatus ?? "ANY"))
     for image in images {
       let manifest = try call.naming(repositoryName) { try call.image(image, in: repositoryName) }
-      guard shows, tagged == nil || tagged == !manifest.tags.isEmpty else { continue }
+      guard classes.contains(manifest.storageClass), tagged == nil || tagged == !manifest.tags.isEmpty else { continue }
       if seen.insert(manifest.digest).inserted { details.append(Detail(manifest, repositoryName, call)) }
     }
     return Output(imageDetails: details, nextToken: nil)
@@ -271,7 +306,7 @@ struct BatchGetImage: OperationInput {
         if let acceptedMediaTypes, !acceptedMediaTypes.contains(found.mediaType.rawValue) {
           throw ImageFailure(image, .notFound)
         }
-        let content = try call.registry.manifest(.digest(found.digest), in: repositoryName)
+        let content = try call.registry.manifest(.digest(found.digest), in: repositoryName, by: call.caller.user)
         size += content.bytes.count
         guard size <= Self.answerLimit else {
           throw ECRError.limitExceeded(
@@ -285,6 +320,8 @@ struct BatchGetImage: OperationInput {
             imageManifestMediaType: content.mediaType.rawValue))
       } catch let failure as ImageFailure {
         output.failures.append(failure)
+      } catch RegistryError.manifestArchived {
+        output.failures.append(ImageFailure(image, .inaccessible))
       } catch RegistryError.manifestUnknown {
         // Deleted since it was found.
         output.failures.append(ImageFailure(image, .notFound))

@@ -202,9 +202,13 @@ struct BatchCheckLayerAvailability: OperationInput {
               failureReason: "Invalid request parameters: layer digest cannot be empty"))
         } else if let digest = try? Digest(parsing: text) {
           let blob = try call.registry.offeredBlob(digest, in: repositoryName)
+          let isArchived =
+            try blob != nil && call.registry.storageClass(ofBlob: digest, in: repositoryName) == .archive
           output.layers.append(
             Layer(
-              layerDigest: text, layerAvailability: blob == nil ? "UNAVAILABLE" : "AVAILABLE", layerSize: blob?.size))
+              layerDigest: text,
+              layerAvailability: blob == nil ? "UNAVAILABLE" : isArchived ? "ARCHIVED" : "AVAILABLE",
+              layerSize: blob?.size))
         } else {
           output.failures.append(
             Failure(
@@ -243,10 +247,13 @@ struct GetDownloadUrlForLayer: OperationInput {
           "The following layers with digests '\(digest)' do not exist in the repository with name '\(repositoryName)' "
             + "in the registry with id '\(call.registryID)'")
       }
-      guard try call.registry.manifest(with: digest, in: repositoryName) != nil else {
+      switch try call.registry.storageClass(ofBlob: digest, in: repositoryName) {
+      case .standard?: break
+      case let other:
         throw ECRError(
           "LayerInaccessibleException",
-          "The layer '\(digest)' is not available because it is not associated with an image")
+          "The layer '\(digest)' is not available because it is "
+            + (other == nil ? "not associated with an image" : "part of archived images alone"))
       }
     }
     let link = DownloadLink(

@@ -34,7 +34,7 @@ struct PutImage: OperationInput {
       _ = try call.registry.repository(repositoryName)
       return try put(bytes, expected, call)
     }
-    guard result.isNew || result.tagsChanged else {
+    guard result.isNew || result.tagsChanged || result.isRestored else {
       throw ECRError(
         "ImageAlreadyExistsException",
         "Image with digest '\(result.digest)' and tag '\(imageTag ?? "null")' already exists in the repository with name "

@@ -1,4 +1,5 @@
 internal import ImageSpec
+internal import Lifecycle
 internal import RegistryServer
 
 struct ListImageReferrers: OperationInput {
@@ -26,7 +27,7 @@ struct ListImageReferrers: OperationInput {
     let artifactType: String?
     let size: Int64
     let annotations: [String: String]?
-    let artifactStatus = "ACTIVE"
+    let artifactStatus: String
   }
 
   struct Output: Encodable {
@@ -46,26 +47,26 @@ struct ListImageReferrers: OperationInput {
     }
     // One type is for the database; of several, those wanted are taken out of what it has, a page at a time.
     let types = filter?.artifactTypes.map { Set($0) }
+    let classes = ImageFilter.classes(filter?.artifactStatus)
     let only = types.flatMap { $0.count == 1 ? $0.first : nil }
     var found: [StoredManifest] = []
     try call.naming(repositoryName) {
-      var isMore = true
+      var isMore = !classes.isEmpty
       while isMore, found.count <= page.limit {
         let some = try call.registry.referrers(
-          of: subject, artifactType: only, in: repositoryName, after: last ?? 0, limit: 200)
+          of: subject, artifactType: only, in: repositoryName,
+          storageClass: classes.count == 1 ? classes[0] : nil, after: last ?? 0, limit: 200)
         found += some.filter { types?.contains($0.artifactType ?? "") ?? true }
         last = some.last?.id
         isMore = some.count == 200
       }
     }
-    // Nothing is ever archived here.
-    guard [nil, "ANY", "ACTIVE"].contains(filter?.artifactStatus) else { return Output() }
     let shown = found.prefix(page.limit)
     return Output(
       referrers: shown.map {
         Referrer(
           digest: $0.digest.description, mediaType: $0.mediaType.rawValue, artifactType: $0.artifactType, size: $0.size,
-          annotations: $0.annotations)
+          annotations: $0.annotations, artifactStatus: $0.storageClass.imageStatus)
       }, nextToken: found.count > page.limit ? shown.last.map { Page.token(String($0.id)) } : nil)
   }
 }

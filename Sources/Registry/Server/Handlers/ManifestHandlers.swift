@@ -8,10 +8,10 @@ extension RegistryServer {
     _ admitted: Admitted, _ name: String, _ reference: ManifestReference, _ request: RegistryRequest
   ) async throws -> RegistryResponse {
     let content: ManifestContent
-    if let hot = try admitted.registry.hotManifest(reference, in: name) {
+    if let hot = try admitted.registry.hotManifest(reference, in: name, by: admitted.principal.user) {
       content = hot
     } else {
-      content = try await blocking { try admitted.registry.manifest(reference, in: name) }
+      content = try await blocking { try admitted.registry.manifest(reference, in: name, by: admitted.principal.user) }
     }
     guard Self.accepts(request.headers[values: .accept], content.mediaType) else {
       throw EndpointError.notAcceptable(content.mediaType.rawValue)

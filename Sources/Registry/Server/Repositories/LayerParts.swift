@@ -44,9 +44,4 @@ extension Registry {
     if let found, found.isOld { try touchBlob(digest, in: name) }
     return found
   }
-
-  /// A manifest of the repository that has `digest` as its config or layer.
-  public func manifest(with digest: Digest, in name: String) throws -> Digest? {
-    try metadata.read { try Self.parent($0, digest, existingID($0, name), kind: "blob") }
-  }
 }

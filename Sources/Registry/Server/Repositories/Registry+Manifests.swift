@@ -1,30 +1,39 @@
 import Content
 public import DistributionSpec
 public import ImageSpec
+public import Lifecycle
 import Metadata
 
 extension Registry {
-  /// The manifest that a tag or digest names in a repository. Throws `manifestUnknown` or `repositoryUnknown`.
-  public func manifest(_ reference: ManifestReference, in name: String) throws -> ManifestContent {
+  /// The manifest that a tag or digest names in a repository, for `user` to pull; nil is somebody who did not sign in.
+  /// Throws `manifestUnknown`, `manifestArchived` or `repositoryUnknown`.
+  public func manifest(
+    _ reference: ManifestReference, in name: String, by user: @autoclosure () -> String? = nil
+  ) throws -> ManifestContent {
     let key = ManifestCache.Key(realm: realm, repository: name, reference: reference)
     if let found = try cache.find(key) {
-      pulls.note(found.id)
+      pulls.note(found.id, realm, by: user())
       return found.content
     }
     let number = cache.number
     let stored = try storedManifest(reference, in: name)
+    guard stored.storageClass == .standard else {
+      throw RegistryError.manifestArchived(reference.description, repository: name)
+    }
     let content = ManifestContent(
       digest: stored.digest, mediaType: stored.mediaType,
       bytes: try store.read(stored.digest, limit: ManifestDocument.sizeLimit))
     cache.insert(key, .init(id: stored.id, content: content), asOf: number)
-    pulls.note(stored.id)
+    pulls.note(stored.id, realm, by: user())
     return content
   }
 
   /// The manifest in memory, if it is there: never blocks for longer than a look at the database's version.
-  func hotManifest(_ reference: ManifestReference, in name: String) throws -> ManifestContent? {
+  func hotManifest(
+    _ reference: ManifestReference, in name: String, by user: @autoclosure () -> String?
+  ) throws -> ManifestContent? {
     guard let found = try cache.find(.init(realm: realm, repository: name, reference: reference)) else { return nil }
-    pulls.note(found.id)
+    pulls.note(found.id, realm, by: user())
     return found.content
   }
 
@@ -131,11 +140,17 @@ extension Registry {
     let now = Self.now
     let manifest: Int64
     let isNew: Bool
+    var isRestored = false
     if let known = try Self.find(session, .digest(digest), repository.id) {
       (manifest, isNew) = (known.id, false)
+      isRestored = try Self.restore(session, known, repository.id)
     } else {
       isNew = true
       manifest = try Self.insert(session, document, digest, size, contentSize, repository.id, now)
+      // What an index in service lists is in service.
+      if document.mediaType.isIndex, let index = try Self.find(session, .digest(digest), repository.id) {
+        isRestored = try Self.restore(session, index, repository.id)
+      }
     }
     var tagsChanged = false
     for tag in tags {
@@ -146,10 +161,10 @@ extension Registry {
         """, [repository.id, tag, manifest, now])
       if changed > 0 { tagsChanged = true }
     }
-    let number = isNew || tagsChanged ? try Self.raiseChange(session) : nil
+    let number = isNew || tagsChanged || isRestored ? try Self.raiseChange(session) : nil
     let result = PutResult(
       digest: digest, mediaType: document.mediaType, subject: document.subject?.digest, isNew: isNew,
-      tagsChanged: tagsChanged)
+      tagsChanged: tagsChanged, isRestored: isRestored)
     for event in pushEvents(result, size, name, tags, origin) { try events.record(event, session) }
     return (result, number)
   }
@@ -321,12 +336,15 @@ extension Registry {
   }
 
   /// Manifests whose subject is `digest`, in push order, those after the one with the ID `last`. The subject itself need
-  /// not be there. (distribution-spec, Listing Referrers)
+  /// not be there. nil as the class is all. (distribution-spec, Listing Referrers)
   public func referrers(
-    of digest: Digest, artifactType: String?, in name: String, after last: Int64 = 0, limit: Int
+    of digest: Digest, artifactType: String?, in name: String, storageClass: StorageClass? = .standard,
+    after last: Int64 = 0, limit: Int
   ) throws -> [StoredManifest] {
     try metadata.read { session in
-      let filter = artifactType == nil ? "" : "AND artifact_type = ?5"
+      let filter =
+        (artifactType == nil ? "" : "AND artifact_type = ?5")
+        + (storageClass.map { " AND storage_class = '\($0.rawValue)'" } ?? "")
       return try session.rows(
         """
         SELECT * FROM registry_manifest WHERE repository = ?1 AND subject = ?2 AND id > ?3 \(filter)
@@ -338,10 +356,11 @@ extension Registry {
   }
 
   /// Manifests with their tags in push order, those after the one with the ID `last`; only tagged or untagged ones
-  /// where `tagged` says so.
+  /// where `tagged` says so, and only those of a class where one is given.
   public func manifests(
-    in name: String, after last: Int64 = 0, tagged: Bool? = nil, limit: Int
+    in name: String, after last: Int64 = 0, tagged: Bool? = nil, storageClass: StorageClass? = nil, limit: Int
   ) throws -> [StoredManifest] {
+    let ofClass = storageClass.map { "AND m.storage_class = '\($0.rawValue)'" } ?? ""
     let filter =
       switch tagged {
       case nil: ""
@@ -350,7 +369,7 @@ extension Registry {
       }
     return try metadata.read { session in
       try session.rows(
-        "SELECT * FROM registry_manifest m WHERE repository = ?1 AND id > ?2 \(filter) ORDER BY id LIMIT ?3",
+        "SELECT * FROM registry_manifest m WHERE repository = ?1 AND id > ?2 \(filter) \(ofClass) ORDER BY id LIMIT ?3",
         [existingID(session, name), last, limit]
       ).map { try Self.withTags(session, StoredManifest($0)) }
     }
@@ -386,6 +405,9 @@ extension StoredManifest {
     contentSize = try row["content_size"]
     pushed = try row["pushed"]
     pulled = try row["pulled"]
+    storageClass = StorageClass(rawValue: try row["storage_class"]) ?? .standard
+    archived = try row["archived"]
+    activated = try row["activated"]
     tags = []
   }
 }

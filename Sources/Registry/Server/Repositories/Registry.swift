@@ -3,6 +3,7 @@ import DistributionSpec
 import FoundationEssentials
 import Glibc
 public import ImageSpec
+import Lifecycle
 public import Metadata
 import Synchronization
 import SystemPackage
@@ -37,6 +38,7 @@ public final class Registry: Sendable {
     let metadata = metadata ?? SQLiteMetadata(store)
     try metadata.migrate("registry", Schema.steps)
     try metadata.migrate("registry-replication", Replication.schema)
+    try metadata.migrate("registry-lifecycle", LifecycleTables.steps)
     self.store = store
     self.metadata = metadata
     self.createsOnPush = createsOnPush
@@ -50,6 +52,12 @@ public final class Registry: Sendable {
     templateDocuments = TemplateDocuments()
     templateDocuments.registerRepositoryPolicy()
     change = ChangeLock()
+    templateDocuments.register(
+      .lifecyclePolicy, check: { _ = try LifecyclePolicy(parsing: $0) },
+      apply: { text, registry, session, repository in
+        try registry.setLifecyclePolicy(session, text, of: repository.id)
+      })
+    try followExclusions()
   }
 
   private init(_ other: Registry, _ realm: Realm) {
@@ -264,17 +272,6 @@ public final class Registry: Sendable {
     events.publish(RegistryEvent(.delete, in: self, repository: name, tag: tag, by: origin))
   }
 
-  /// Writes down when manifests were pulled. A pull itself writes nothing.
-  public func recordPulls() throws {
-    let noted = pulls.take()
-    guard !noted.isEmpty else { return }
-    try metadata.write { session in
-      for (manifest, time) in noted {
-        try session.execute("UPDATE registry_manifest SET pulled = ?1 WHERE id = ?2", [time, manifest])
-      }
-    }
-  }
-
   static func json(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -284,24 +281,6 @@ public final class Registry: Sendable {
 
   static func decoded<Value: Decodable>(_ type: Value.Type, _ text: String?) -> Value? {
     text.flatMap { try? JSONDecoder().decode(type, from: Data($0.utf8)) }
-  }
-}
-
-/// When manifests were pulled, until `recordPulls` writes it down.
-final class PullTimes: Sendable {
-  private let times = Mutex<[Int64: Int64]>([:])
-
-  func note(_ manifest: Int64) {
-    let now = Registry.now
-    times.withLock { $0[manifest] = now }
-  }
-
-  func take() -> [Int64: Int64] {
-    times.withLock { times in
-      let noted = times
-      times = [:]
-      return noted
-    }
   }
 }
 

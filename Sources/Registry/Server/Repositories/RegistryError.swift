@@ -8,6 +8,7 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
   case repositoryExists(String)
   case repositoryNotEmpty(String)
   case manifestUnknown(String, repository: String)
+  case manifestArchived(String, repository: String)
   case manifestInvalid(String)
   case manifestTooLarge(limit: Int)
   /// What a manifest names and its repository lacks.
@@ -22,14 +23,19 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
   /// A chunk that does not begin where the upload stands.
   case uploadOutOfOrder(String, received: Int64)
   case sizeMismatch(expected: Int64, actual: Int64)
+  case lifecyclePolicyUnknown(repository: String)
+  case lifecyclePreviewInProgress(repository: String)
+  case tooManyExclusions(limit: Int)
 
   /// The error in the distribution-spec's words; its HTTP status is the code's.
   public var code: ErrorCode {
     switch self {
     case .nameInvalid: .nameInvalid
     case .repositoryUnknown: .nameUnknown
-    case .repositoryExists, .repositoryNotEmpty, .blobReferenced, .manifestReferenced: .unsupported
-    case .manifestUnknown: .manifestUnknown
+    case .repositoryExists, .repositoryNotEmpty, .blobReferenced, .manifestReferenced, .lifecyclePolicyUnknown,
+      .lifecyclePreviewInProgress, .tooManyExclusions:
+      .unsupported
+    case .manifestUnknown, .manifestArchived: .manifestUnknown
     case .manifestInvalid: .manifestInvalid
     case .manifestTooLarge, .sizeMismatch: .sizeInvalid
     case .referencesUnknown: .manifestBlobUnknown
@@ -51,6 +57,8 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     case .repositoryNotEmpty(let name): "the repository \"\(name)\" still has images"
     case .manifestUnknown(let reference, let repository):
       "\(reference) is not known in the repository \"\(repository)\""
+    case .manifestArchived(let reference, let repository):
+      "\(reference) of the repository \"\(repository)\" is archived; push it again or restore it (UpdateImageStorageClass)"
     case .manifestInvalid(let why): "manifest invalid: \(why)"
     case .manifestTooLarge(let limit): "the manifest is larger than \(limit) bytes"
     case .referencesUnknown(let digests, let manifests, let repository):
@@ -68,6 +76,9 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     case .uploadUnknown(let id): "the upload \(id.prefix(64)) is not known: it ended, expired or never began"
     case .uploadBusy(let id): "another request is writing to the upload \(id)"
     case .uploadOutOfOrder(_, let received): "the upload has \(received) bytes; the next chunk must begin there"
+    case .lifecyclePolicyUnknown(let name): "the repository \"\(name)\" has no lifecycle policy"
+    case .lifecyclePreviewInProgress(let name): "a preview of the repository \"\(name)\" is under way; wait for its end"
+    case .tooManyExclusions(let limit): "pulls of at most \(limit) principals are left out; remove one first"
     case .sizeMismatch(let expected, let actual): "\(expected) bytes were announced and \(actual) came"
     }
   }
@@ -89,9 +100,10 @@ extension RegistryError {
 
   private var detail: ErrorDetail? {
     switch self {
-    case .nameInvalid(let name), .repositoryUnknown(let name), .repositoryExists(let name), .repositoryNotEmpty(let name):
+    case .nameInvalid(let name), .repositoryUnknown(let name), .repositoryExists(let name), .repositoryNotEmpty(let name),
+      .lifecyclePolicyUnknown(let name), .lifecyclePreviewInProgress(let name):
       .object(["name": .string(String(name.prefix(256)))])
-    case .manifestUnknown(let reference, let name):
+    case .manifestUnknown(let reference, let name), .manifestArchived(let reference, let name):
       .object(["name": .string(name), "reference": .string(reference)])
     case .tagImmutable(let tag, let name): .object(["name": .string(name), "tag": .string(tag)])
     case .blobUnknown(let digest, let name), .blobReferenced(let digest, _, let name),
@@ -102,7 +114,7 @@ extension RegistryError {
     case .sizeMismatch(let expected, let actual):
       .object(["expected": .number(Double(expected)), "actual": .number(Double(actual))])
     case .uploadOutOfOrder(_, let received): .object(["received": .number(Double(received))])
-    case .manifestTooLarge(let limit): .object(["limit": .number(Double(limit))])
+    case .manifestTooLarge(let limit), .tooManyExclusions(let limit): .object(["limit": .number(Double(limit))])
     case .manifestInvalid, .referencesUnknown, .uploadUnknown, .uploadBusy: nil
     }
   }

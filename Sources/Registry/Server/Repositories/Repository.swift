@@ -1,4 +1,5 @@
 public import ImageSpec
+public import Lifecycle
 
 /// A repository and its settings.
 public struct Repository: Hashable, Sendable {
@@ -80,6 +81,11 @@ public struct StoredManifest: Hashable, Sendable {
   /// Milliseconds since 1970.
   public let pushed: Int64
   public let pulled: Int64?
+  public let storageClass: StorageClass
+  /// When it was last archived; nil where it never was.
+  public let archived: Int64?
+  /// When it was last restored; nil where it never was.
+  public let activated: Int64?
   /// In order; empty where they were not asked for.
   public var tags: [String]
 }
@@ -100,4 +106,6 @@ public struct PutResult: Sendable {
   public let isNew: Bool
   /// False where every tag pointed at it already (or none was given).
   public let tagsChanged: Bool
+  /// The repository had it in its archive.
+  public let isRestored: Bool
 }

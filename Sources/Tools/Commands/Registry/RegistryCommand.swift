@@ -9,6 +9,7 @@ public struct RegistryCommand: AsyncParsableCommand {
     subcommands: [
       ServeCommand.self, RegistryUserCommand.self, RegistryKeyCommand.self, RegistryPolicyCommand.self,
       RegistryCACommand.self, RegistrySecretCommand.self, RegistryReplicationCommand.self,
+      RegistryLifecycleCommand.self,
     ])
 
   public init() {}
