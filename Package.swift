@@ -123,13 +123,19 @@ let package = Package(
       [
         "Lifecycle", "AccessPolicies", "Metadata", "DistributionSpec", "RegistryClient", "Content", "ImageSpec", "Kernel", "CCrypt",
         crypto, logging, nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes, system,
+      "Scanning", "Registry/Scan", ["Metadata", "ImageSpec", "Content", "Layers", "Kernel", "CZlib", crypto, system]),
+    networkModule(
+      "RegistryServer", "Registry/Server",
+      [
+        "Metadata", "Scanning", "DistributionSpec", "RegistryClient", "Content", "ImageSpec", "Kernel", "CCrypt", crypto, logging, nioCore, nioPosix,
+        nioHTTP1, nioSSL, httpTypes, system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),
         .product(name: "SwiftASN1", package: "swift-asn1"),
       ]),
     networkModule(
       "ECRAPI", "Registry/ECR",
-      ["Lifecycle", "AccessPolicies", "RegistryServer", "DistributionSpec", "ImageSpec", crypto, logging, httpTypes]),
+      ["Scanning", "Lifecycle", "AccessPolicies", "RegistryServer", "DistributionSpec", "ImageSpec", crypto, logging, httpTypes]),
 
     networkModule(
       "S3Storage", "Registry/S3",
@@ -177,7 +183,7 @@ let package = Package(
     networkModule(
       "Commands", "Tools/Commands",
       [
-        "Lifecycle", "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "AccessPolicies", "RegistryServer",
+        "Scanning", "Lifecycle", "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "AccessPolicies", "RegistryServer",
         "ECRAPI",
         "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel",
         "RuntimeSpec", arguments, logging, system,
@@ -207,7 +213,7 @@ let package = Package(
     tests("Cgroups", ["Cgroups", "Kernel", system]),
     tests("Layers", ["Layers", "ImageSpec", "Kernel", system]),
     tests("Content", ["Content", "ImageSpec", system]),
-    tests("Scanning", ["Scanning", "Content", "ImageSpec", "Layers", "Kernel", system]),
+    tests("Scanning", ["Scanning", "Metadata", "Content", "ImageSpec", "Layers", "Kernel", system]),
     tests("RegistryClient", ["RegistryClient", "DistributionSpec", "Content", "ImageSpec", "Kernel", system]),
     tests("Engine", ["Engine", "ImageSpec", "RuntimeSpec", "Sandboxes", "Kernel", system]),
     tests(
@@ -235,7 +241,7 @@ let package = Package(
     tests(
       "ECRAPI",
       [
-        "ECRAPI", "RegistryServer", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging, httpTypes, nioCore,
+        "ECRAPI", "RegistryServer", "Scanning", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", logging, httpTypes, nioCore,
         system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
       ]),

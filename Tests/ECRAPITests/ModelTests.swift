@@ -7,10 +7,6 @@ import Testing
   /// Operations that do not answer yet.
   static let pending: Set<String> = [
 
-    // scanning
-    "PutImageScanningConfiguration", "BatchGetRepositoryScanningConfiguration", "PutRegistryScanningConfiguration",
-    "GetRegistryScanningConfiguration", "StartImageScan", "DescribeImageScanFindings",
-
     // signing
     "PutSigningConfiguration", "GetSigningConfiguration", "DeleteSigningConfiguration", "DescribeImageSigningStatus",
 

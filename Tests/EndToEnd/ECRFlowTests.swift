@@ -25,6 +25,8 @@ struct ECRFlowTests {
 
   @Test func botocoreAgreesWithLifecyclesAndTheArchive() throws { try run("lifecycle.py", port: 15016) }
 
+  @Test func botocoreAgreesWithScanning() throws { try run("scanning.py", port: 15013) }
+
   @Test func theTablesAreBotocoresModels() throws {
     try Machine().succeed("\(Self.scripts)/../../../tools/ecr-model --check")
   }

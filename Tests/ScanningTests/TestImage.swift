@@ -59,9 +59,11 @@ final class TestImages {
     let layers = try blobs.map { try store.write($0.0, mediaType: $0.1) }
     var config = ImageConfig(platform: Platform(os: "linux", architecture: "amd64"), diffIDs: layers.map(\.digest))
     config.created = created
-    let configBlob = try store.write(Array(JSONEncoder().encode(config)), mediaType: mediaType)
-    return try store.write(Array(JSONEncoder().encode(Manifest(config: configBlob, layers: layers))), mediaType: .manifest)
-      .digest
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let configBlob = try store.write(Array(encoder.encode(config)), mediaType: mediaType)
+    let manifest = Manifest(config: configBlob, layers: layers)
+    return try store.write(Array(encoder.encode(manifest)), mediaType: .manifest).digest
   }
 
   func scan(_ digest: Digest, limits: ScanLimits = ScanLimits()) throws -> ScannedImage {

@@ -13,6 +13,7 @@ public final class RegistryServer: Sendable {
   public let authenticator: Authenticator
   public let policy: AccessPolicy
   public let uploads: Uploads
+  public let scans: ImageScans
   public let logger: Logger
   /// Address that clients use, `https://registry.example`, where it is not the one in their `Host` header.
   public let externalURL: String?
@@ -44,6 +45,8 @@ public final class RegistryServer: Sendable {
     // Waiting for a disk and for locks takes no processor: more threads than those, but no crowd.
     threads = NIOThreadPool(numberOfThreads: 16)
     threads.start()
+    scans = ImageScans(registry, threads: threads)
+    scans.begin()
     registerLifecycleJobs()
   }
 

@@ -24,8 +24,8 @@ public struct Clipper: ParsableCommand {
     RemoveCommand.self, PsCommand.self, LogsCommand.self, ExecCommand.self, AttachCommand.self, WaitCommand.self,
     InspectCommand.self, TopCommand.self, StatsCommand.self, CopyCommand.self, RenameCommand.self, PortCommand.self,
     PauseCommand.self, UnpauseCommand.self,
-    BuildCommand.self, ImagesCommand.self, TagCommand.self, RmiCommand.self, HistoryCommand.self, SaveCommand.self, LoadCommand.self,
-    ImportCommand.self, LoginCommand.self, LogoutCommand.self, PullCommand.self, PushCommand.self, SearchCommand.self,
+    BuildCommand.self, ImagesCommand.self, TagCommand.self, RmiCommand.self, HistoryCommand.self, SbomCommand.self, SaveCommand.self,
+    LoadCommand.self, ImportCommand.self, LoginCommand.self, LogoutCommand.self, PullCommand.self, PushCommand.self, SearchCommand.self,
     CheckCommand.self, DfCommand.self, PruneCommand.self, VersionCommand.self,
   ]
 
@@ -162,7 +162,7 @@ struct ImageCommand: ParsableCommand {
     commandName: "image", abstract: "Manage images.",
     subcommands: [
       BuildCommand.self, ImageListCommand.self, RmiCommand.self, ImageInspectCommand.self, HistoryCommand.self,
-      TagCommand.self,
+      SbomCommand.self, TagCommand.self,
       SaveCommand.self, LoadCommand.self, ImportCommand.self, ImagePruneCommand.self, PullCommand.self, PushCommand.self,
     ])
 }

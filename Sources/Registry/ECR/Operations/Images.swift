@@ -209,8 +209,18 @@ struct DescribeImages: OperationInput {
     let imageStatus: String
     let lastArchivedAt: Double?
     let lastActivatedAt: Double?
+    let imageScanStatus: ImageScanStatus?
+    let imageScanFindingsSummary: ScanSummary?
 
-    init(_ manifest: StoredManifest, _ repository: String, _ call: Call) {
+    static func list(_ manifests: some Collection<StoredManifest>, _ repository: String, _ call: Call) throws -> [Detail] {
+      let scans = try call.registry.scanReports(of: manifests.map(\.id))
+      let isContinuous = try !scans.isEmpty && call.scansContinuously(repository)
+      return manifests.map { Detail($0, scans[$0.id], isContinuous, repository, call) }
+    }
+
+    init(_ manifest: StoredManifest, _ scan: ScanReport?, _ isContinuous: Bool, _ repository: String, _ call: Call) {
+      imageScanStatus = scan.map { ImageScanStatus($0, isContinuous: isContinuous) }
+      imageScanFindingsSummary = scan.flatMap(ScanSummary.init)
       registryId = call.registryID
       repositoryName = repository
       imageDigest = manifest.digest.description
@@ -249,7 +259,7 @@ struct DescribeImages: OperationInput {
       in: repositoryName, after: last ?? 0, tagged: tagged, status: filter?.imageStatus, limit: page.limit + 1)
     let shown = found.prefix(page.limit)
     return Output(
-      imageDetails: shown.map { Detail($0, repositoryName, call) },
+      imageDetails: try Detail.list(shown, repositoryName, call),
       nextToken: found.count > page.limit ? shown.last.map { Page.token(String($0.id)) } : nil)
   }
 
@@ -258,16 +268,16 @@ struct DescribeImages: OperationInput {
       throw ECRError.invalidParameter(
         "Invalid parameter at 'imageIds' failed to satisfy constraint: 'without nextToken and maxResults'")
     }
-    var details: [Detail] = []
+    var described: [StoredManifest] = []
     var seen = Set<Digest>()
     // What is asked for by name is shown whatever its status.
     let (tagged, classes) = (filter?.tagged(), ImageFilter.classes(filter?.imageStatus ?? "ANY"))
     for image in images {
       let manifest = try call.naming(repositoryName) { try call.image(image, in: repositoryName) }
       guard classes.contains(manifest.storageClass), tagged == nil || tagged == !manifest.tags.isEmpty else { continue }
-      if seen.insert(manifest.digest).inserted { details.append(Detail(manifest, repositoryName, call)) }
+      if seen.insert(manifest.digest).inserted { described.append(manifest) }
     }
-    return Output(imageDetails: details, nextToken: nil)
+    return Output(imageDetails: try Detail.list(described, repositoryName, call), nextToken: nil)
   }
 }
 

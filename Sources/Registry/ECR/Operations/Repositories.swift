@@ -3,7 +3,6 @@ internal import RegistryServer
 
 /// A repository as ECR describes it.
 struct RepositoryDescription: Encodable {
-  struct Scanning: Encodable { let scanOnPush = false }
   struct Encryption: Encodable { let encryptionType = "AES256" }
 
   let repositoryArn: String
@@ -13,10 +12,16 @@ struct RepositoryDescription: Encodable {
   let createdAt: Double
   let imageTagMutability: String
   let imageTagMutabilityExclusionFilters: [MutabilityFilter]?
-  let imageScanningConfiguration = Scanning()
+  let imageScanningConfiguration: ImageScanningConfiguration
   let encryptionConfiguration = Encryption()
 
-  init(_ repository: Repository, _ call: Call) {
+  static func list(_ repositories: some Collection<Repository>, _ call: Call) throws -> [RepositoryDescription] {
+    let scanned = try call.registry.scanningOnPush(Array(repositories))
+    return repositories.map { RepositoryDescription($0, scansOnPush: scanned.contains($0.id), call) }
+  }
+
+  init(_ repository: Repository, scansOnPush: Bool, _ call: Call) {
+    imageScanningConfiguration = .init(scanOnPush: scansOnPush)
     repositoryArn = call.arn(repository.name)
     registryId = call.registryID
     repositoryName = repository.name
@@ -54,13 +59,12 @@ struct RequestedEncryption: Codable, Sendable {
 }
 
 struct CreateRepository: OperationInput {
-  struct Scanning: Decodable { let scanOnPush: Bool? }
   var registryId: String?
   var repositoryName: String
   var tags: [ResourceTag]?
   var imageTagMutability: String?
   var imageTagMutabilityExclusionFilters: [MutabilityFilter]?
-  var imageScanningConfiguration: Scanning?
+  var imageScanningConfiguration: ImageScanningConfiguration?
   var encryptionConfiguration: RequestedEncryption?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
@@ -70,17 +74,16 @@ struct CreateRepository: OperationInput {
 
   func run(_ call: Call) throws -> RepositoryOutput {
     try call.checkName(repositoryName, registry: registryId)
-    if imageScanningConfiguration?.scanOnPush == true {
-      throw ECRError.invalidParameter(
-        "Invalid parameter at 'imageScanningConfiguration': this registry does not scan images")
-    }
     try encryptionConfiguration?.check()
     let labels = try ResourceTag.labels(tags ?? [])
     let mutability = try TagMutability(imageTagMutability ?? "MUTABLE", exclusions: imageTagMutabilityExclusionFilters)
     do {
-      return RepositoryOutput(
-        repository: .init(
-          try call.registry.createRepository(repositoryName, mutability: mutability, labels: labels), call))
+      let scansOnPush = imageScanningConfiguration?.scanOnPush ?? false
+      let created = try call.registry.createRepository(repositoryName, mutability: mutability, labels: labels) {
+        session, repository in
+        if scansOnPush { try call.registry.setScansOnPush(session, true, repository.id) }
+      }
+      return RepositoryOutput(repository: .init(created, scansOnPush: scansOnPush, call))
     } catch RegistryError.repositoryExists(let name) {
       throw ECRError.repositoryAlreadyExists(name, registry: call.registryID)
     }
@@ -111,7 +114,7 @@ struct DescribeRepositories: OperationInput {
         try call.checkName(name, registry: registryId)
         return try call.naming(name) { try call.registry.repository(name) }
       }
-      return Output(repositories: found.map { .init($0, call) }, nextToken: nil)
+      return Output(repositories: try RepositoryDescription.list(found, call), nextToken: nil)
     }
     if let registryId, registryId != call.registryID {
       throw ECRError.invalidParameter(
@@ -121,7 +124,7 @@ struct DescribeRepositories: OperationInput {
     let found = try call.registry.repositories(after: try Page.position(nextToken), limit: page.limit + 1)
     let shown = found.prefix(page.limit)
     return Output(
-      repositories: shown.map { .init($0, call) },
+      repositories: try RepositoryDescription.list(shown, call),
       nextToken: found.count > page.limit ? shown.last.map { Page.token($0.name) } : nil)
   }
 }
@@ -136,8 +139,10 @@ struct DeleteRepository: OperationInput {
   func run(_ call: Call) throws -> RepositoryOutput {
     try call.checkName(repositoryName, registry: registryId)
     return try call.naming(repositoryName) {
-      RepositoryOutput(
-        repository: .init(try call.registry.deleteRepository(repositoryName, force: force ?? false), call))
+      let scansOnPush = try !call.registry.scanningOnPush([call.registry.repository(repositoryName)]).isEmpty
+      return RepositoryOutput(
+        repository: .init(
+          try call.registry.deleteRepository(repositoryName, force: force ?? false), scansOnPush: scansOnPush, call))
     }
   }
 }

@@ -45,8 +45,8 @@ public struct BillOfMaterials: Sendable {
     }
   }
 
-  /// Version of the tool that documents name.
-  static let tool = (name: "clipper", version: "1")
+  /// Without a version: the next one writes the same document of the same image.
+  static let tool = "clipper"
 
   /// The image's own Package URL. (Package URL types, oci)
   var imageURL: String {

@@ -78,8 +78,7 @@ struct CycloneDXDocument: Encodable {
     metadata = Metadata(
       timestamp: bill.timestamp,
       tools: Tools(components: [
-        Component(
-          type: "application", reference: nil, name: BillOfMaterials.tool.name, version: BillOfMaterials.tool.version)
+        Component(type: "application", reference: nil, name: BillOfMaterials.tool)
       ]), component: image)
     var components: [Component] = []
     if let system = bill.image.system {

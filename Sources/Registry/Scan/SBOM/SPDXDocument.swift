@@ -58,9 +58,9 @@ struct SPDXDocument: Encodable {
 
   init(_ bill: BillOfMaterials) {
     name = bill.name
-    documentNamespace = "https://spdx.org/spdxdocs/\(BillOfMaterials.tool.name)-\(bill.identifier("spdx"))"
+    documentNamespace = "https://spdx.org/spdxdocs/\(BillOfMaterials.tool)-\(bill.identifier("spdx"))"
     creationInfo = CreationInfo(
-      created: bill.timestamp, creators: ["Tool: \(BillOfMaterials.tool.name)-\(BillOfMaterials.tool.version)"])
+      created: bill.timestamp, creators: ["Tool: \(BillOfMaterials.tool)"])
     addImage(bill)
     if let system = bill.image.system { addSystem(system) }
     for (index, package) in bill.image.packages.enumerated() { add(package, index, bill.image.system) }

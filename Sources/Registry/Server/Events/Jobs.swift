@@ -12,13 +12,19 @@ public final class Jobs: Sendable {
   public typealias Work = @Sendable (_ payload: String) async throws -> Void
 
   private let metadata: any MetadataDatabase
-  private let kinds = Mutex<[String: Work]>([:])
+  private let kinds = Mutex<[String: Kind]>([:])
   private let waker = Mutex<AsyncStream<Void>.Continuation?>(nil)
+
+  private struct Kind {
+    let atOnce: Int
+    let work: Work
+    var running = 0
+  }
 
   /// Milliseconds.
   private static let lease: Int64 = 60_000
   private static let attempts = 12
-  private static let atOnce = 4
+  public static let atOnce = 4
   /// A job that is due at this time is not tried any more.
   private static let never = Int64.max
 
@@ -26,8 +32,11 @@ public final class Jobs: Sendable {
 
   private func wake() { waker.withLock { _ = $0?.yield() } }
 
-  /// Says how jobs of a kind are done. Called before the server begins.
-  public func register(_ kind: String, _ work: @escaping Work) { kinds.withLock { $0[kind] = work } }
+  /// Says how jobs of a kind are done, and how many of them at a time at most, so that long ones leave room for others.
+  /// Called before the server begins.
+  public func register(_ kind: String, atOnce: Int = Jobs.atOnce, _ work: @escaping Work) {
+    kinds.withLock { $0[kind] = Kind(atOnce: atOnce, work: work) }
+  }
 
   /// Owes a job, in the transaction of what it is owed for. `due` is in milliseconds since 1970; now where left out.
   public func enqueue(
@@ -114,7 +123,7 @@ public final class Jobs: Sendable {
   }
 
   private func claim() throws -> Claim? {
-    let names = kinds.withLock { $0.keys.sorted() }
+    let names = kinds.withLock { kinds in kinds.filter { $0.value.running < $0.value.atOnce }.keys.sorted() }
     guard !names.isEmpty else { return nil }
     let now = Registry.now
     let places = names.indices.map { "?\($0 + 3)" }.joined(separator: ", ")
@@ -125,7 +134,7 @@ public final class Jobs: Sendable {
       """
     let arguments: [any SQLConvertible] = [now, now + Self.lease] + names
     guard try metadata.read({ try $0.row(due, arguments) }) != nil else { return nil }
-    return try metadata.write { session in
+    let claim = try metadata.write { session in
       try session.row(
         """
         UPDATE registry_job SET leased = ?2, attempts = attempts + 1 WHERE id IN (\(due))
@@ -133,13 +142,20 @@ public final class Jobs: Sendable {
         """, arguments
       ).map { Claim(id: try $0["id"], kind: try $0["kind"], payload: try $0["payload"], attempts: try $0["attempts"]) }
     }
+    if let claim { kinds.withLock { $0[claim.kind]?.running += 1 } }
+    return claim
   }
 
   private func perform(
     _ claim: Claim, _ logger: Logger,
     _ blocking: @escaping @Sendable (@escaping @Sendable () throws -> Claim?) async throws -> Claim?
   ) async {
-    guard let work = kinds.withLock({ $0[claim.kind] }) else { return }
+    guard let work = kinds.withLock({ $0[claim.kind]?.work }) else { return }
+    defer {
+      kinds.withLock { $0[claim.kind]?.running -= 1 }
+      // Another of its kind may have waited for this one.
+      wake()
+    }
     let extending = Task {
       while !Task.isCancelled {
         try await Task.sleep(for: .milliseconds(Self.lease / 3))

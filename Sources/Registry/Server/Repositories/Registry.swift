@@ -5,6 +5,7 @@ import Glibc
 public import ImageSpec
 import Lifecycle
 public import Metadata
+public import Scanning
 import Synchronization
 import SystemPackage
 
@@ -20,6 +21,8 @@ public final class Registry: Sendable {
   public let createsOnPush: Bool
   public let events: EventBus
   public let jobs: Jobs
+  /// What is known of vulnerabilities: the same for all realms.
+  public let advisories: AdvisoryDatabase
   let cache: ManifestCache
   let access: AccessCache
   let pushes: OngoingPushes
@@ -39,12 +42,14 @@ public final class Registry: Sendable {
     try metadata.migrate("registry", Schema.steps)
     try metadata.migrate("registry-replication", Replication.schema)
     try metadata.migrate("registry-lifecycle", LifecycleTables.steps)
+    try metadata.migrate("registry-scan", ScanSchema.steps)
     self.store = store
     self.metadata = metadata
     self.createsOnPush = createsOnPush
     realm = .main
     events = EventBus()
     jobs = Jobs(metadata)
+    advisories = try AdvisoryDatabase(metadata)
     cache = try ManifestCache(metadata)
     access = try AccessCache(metadata)
     pushes = try OngoingPushes(metadata)
@@ -67,6 +72,7 @@ public final class Registry: Sendable {
     createsOnPush = other.createsOnPush
     events = other.events
     jobs = other.jobs
+    advisories = other.advisories
     cache = other.cache
     access = other.access
     pushes = other.pushes

@@ -10,6 +10,7 @@ public struct RegistryCommand: AsyncParsableCommand {
       ServeCommand.self, RegistryUserCommand.self, RegistryKeyCommand.self, RegistryPolicyCommand.self,
       RegistryCACommand.self, RegistrySecretCommand.self, RegistryReplicationCommand.self,
       RegistryLifecycleCommand.self,
+      RegistryVulnDBCommand.self,
     ])
 
   public init() {}
