@@ -74,4 +74,62 @@ import Testing
     let pieces = [".1", ".0", "a1", "b", "rc2", ".post1", "-2", ".dev3", "+l.1", "+9", "c", "_pre", ".10", "dev", "r4", "!2"]
     try compare(.python, Self.versions(pieces, count: 3000), ["python3", "-c", script])
   }
+
+  @Test func ordersAsRPM() throws {
+    let script = "%{lua: for line in io.lines() do local a, b = line:match('(%S+) (%S+)'); print(rpm.vercmp(a, b) .. '\\n') end}"
+    let pieces = [".", "1", "09", "a", "Z", "~", "~rc1", "^", "^git", "+b", "_2", "10", ".0", ".b", "~~", "^^"]
+    try compare(.rpm, Self.versions(pieces, count: 3000), ["rpm", "--eval", script])
+  }
+
+  @Test func ordersAsRubyGems() throws {
+    let script = """
+      module Gem; end
+      require 'rubygems/version'
+      STDIN.each_line { |line| a, b = line.split.map { |v| Gem::Version.new(v) }; puts a <=> b }
+      """
+    let pieces = [".1", ".0", ".a", ".b2", ".pre", "-1", ".10", ".rc", ".0.0", "-a"]
+    try compare(.gem, Self.versions(pieces, count: 3000).map(Self.withOneHyphen), ["ruby", "-e", script])
+  }
+
+  /// A gem's version has one hyphen at most.
+  private static func withOneHyphen(_ version: String) -> String {
+    let parts = version.split(separator: "-", maxSplits: 1)
+    return parts.count == 2 ? "\(parts[0])-\(parts[1].replacing("-", with: "."))" : version
+  }
+
+  @Test func ordersAsNpm() throws {
+    let script = """
+      const path = require('path'), fs = require('fs')
+      const roots = [path.join(path.dirname(fs.realpathSync(process.argv[0])), '../lib/node_modules'), '/usr/lib/node_modules', '/usr/share/nodejs']
+      const found = roots.flatMap(r => [r + '/npm/node_modules/semver', r + '/semver']).find(fs.existsSync)
+      if (!found) process.exit(1)
+      const semver = require(found)
+      for (const line of fs.readFileSync(0, 'utf8').trim().split('\\n')) console.log(semver.compare(...line.split(' ')))
+      """
+    let pieces = ["-a", "-1", "-rc.1", "-rc.a.2", "+b", "-a-b.10", "-0"]
+    let versions = Self.versions(["0", "9", "11"], count: 2000).enumerated().map { index, digits in
+      "\(digits.prefix(2)).\(index % 3).\(digits.count)" + (index % 2 == 0 ? pieces[index / 2 % pieces.count] : "")
+    }
+    try compare(.semantic, versions, ["node", "-e", script])
+  }
+
+  @Test func ordersAsMaven() throws {
+    let jars = ["/usr/share/java/maven3-artifact.jar", "/usr/share/java/commons-lang3.jar"]
+    guard jars.allSatisfy(FileManager.default.fileExists) else {
+      return print("SKIPPED: order of maven versions: Maven is not installed (Debian: libmaven3-core-java)")
+    }
+    let pieces = [".1", ".0", "-alpha", "-1", "a1", ".Final", "-SNAPSHOT", ".foo", "-bar", "rc", ".10", "-ga", "-sp", "x"]
+    let versions = Self.versions(pieces, count: 1500)
+    let command = ["java", "-cp", jars.joined(separator: ":"), "org.apache.maven.artifact.versioning.ComparableVersion"]
+    guard let lines = try Self.run(command + versions, input: "") else { return print("SKIPPED: order of maven versions: java fails") }
+    // `   1.0 < 1.1`
+    let answers = lines.compactMap { line -> Int? in
+      let words = line.split(separator: " ")
+      return words.count == 3 ? ["<": -1, "==": 0, ">": 1][words[1]] : nil
+    }
+    #expect(answers.count == versions.count - 1)
+    for ((left, right), answer) in zip(zip(versions, versions.dropFirst()), answers) {
+      #expect(VersionScheme.maven.compare(left, right).signum() == answer, "\(left) \(right)")
+    }
+  }
 }
