@@ -249,7 +249,7 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "AccessPolicies", "DistributionSpec", "ImageSpec", "Layers", "RegistryServer", "ECRAPI", "Lifecycle", httpTypes,
+        "Scanning", "AccessPolicies", "DistributionSpec", "ImageSpec", "Layers", "RegistryServer", "ECRAPI", "Lifecycle", httpTypes,
       ], path: "Tests/Fuzz/Targets", swiftSettings: common),
     .testTarget(
       name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: common),

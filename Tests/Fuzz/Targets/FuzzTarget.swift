@@ -16,7 +16,7 @@ public struct FuzzTarget: Sendable {
   }
 
   /// Each list stands in the file of its targets.
-  public static let all: [FuzzTarget] = wire + content + signed + policies
+  public static let all: [FuzzTarget] = wire + content + signed + policies + scans
 }
 
 /// Ends the process, whatever the optimiser thinks of preconditions.
