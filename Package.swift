@@ -105,11 +105,17 @@ let package = Package(
 
     // Registry
     module("DistributionSpec", "Registry/Spec", ["ImageSpec"]),
+    module(
+      "Signatures", "Registry/Signatures",
+      [
+        "ImageSpec", crypto, .product(name: "_CryptoExtras", package: "swift-crypto"),
+        .product(name: "X509", package: "swift-certificates"),
+      ]),
     networkModule(
       "RegistryClient", "Registry/Client",
       [
-        "DistributionSpec", "Content", "ImageSpec", "Kernel", "Layers", logging, nioCore, nioHTTP1, nioPosix, nioSSL,
-        sqlite, system,
+        "DistributionSpec", "Signatures", "Content", "ImageSpec", "Kernel", "Layers", logging, nioCore, nioHTTP1, nioPosix,
+        nioSSL, sqlite, system,
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
       ]),
     module("Lifecycle", "Registry/Lifecycle"),
@@ -121,7 +127,7 @@ let package = Package(
     networkModule(
       "RegistryServer", "Registry/Server",
       [
-        "Lifecycle", "AccessPolicies", "Metadata", "DistributionSpec", "RegistryClient", "Content", "ImageSpec", "Kernel", "CCrypt",
+        "Signatures", "Lifecycle", "AccessPolicies", "Metadata", "DistributionSpec", "RegistryClient", "Content", "ImageSpec", "Kernel", "CCrypt",
         crypto, logging, nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes, system,
       "Scanning", "Registry/Scan", ["Metadata", "ImageSpec", "Content", "Layers", "Kernel", "CZlib", crypto, system]),
     networkModule(
@@ -183,7 +189,7 @@ let package = Package(
     networkModule(
       "Commands", "Tools/Commands",
       [
-        "Scanning", "Lifecycle", "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "AccessPolicies", "RegistryServer",
+        "Signatures", "Scanning", "Lifecycle", "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "AccessPolicies", "RegistryServer",
         "ECRAPI",
         "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel",
         "RuntimeSpec", arguments, logging, system,
@@ -208,6 +214,7 @@ let package = Package(
     tests("BuildGraph", ["BuildGraph", "DockerfileSyntax", "ImageSpec"]),
     tests("DistributionSpec", ["DistributionSpec", "ImageSpec"]),
     tests("AccessPolicies", ["AccessPolicies"]),
+    tests("Signatures", ["Signatures", "ImageSpec", crypto, .product(name: "_CryptoExtras", package: "swift-crypto")]),
     tests("OCIRuntime", ["OCIRuntime", "RuntimeSpec", "Cgroups", "Netlink", "SystemBus", "Kernel", "CKernel", system]),
     tests("Kernel", ["Kernel", system]),
     tests("Cgroups", ["Cgroups", "Kernel", system]),
@@ -231,7 +238,7 @@ let package = Package(
     tests(
       "RegistryServer",
       [
-        "Lifecycle", "AccessPolicies", "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging,
+        crypto, "Lifecycle", "AccessPolicies", "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging,
         httpTypes, nioCore,
         system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -241,7 +248,7 @@ let package = Package(
     tests(
       "ECRAPI",
       [
-        "ECRAPI", "RegistryServer", "Scanning", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", logging, httpTypes, nioCore,
+        "Signatures", "ECRAPI", "RegistryServer", "Scanning", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", logging, httpTypes, nioCore,
         system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
       ]),
@@ -249,7 +256,7 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Scanning", "AccessPolicies", "DistributionSpec", "ImageSpec", "Layers", "RegistryServer", "ECRAPI", "Lifecycle", httpTypes,
+        "Signatures", "Scanning", "AccessPolicies", "DistributionSpec", "ImageSpec", "Layers", "RegistryServer", "ECRAPI", "Lifecycle", httpTypes,
       ], path: "Tests/Fuzz/Targets", swiftSettings: common),
     .testTarget(
       name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: common),

@@ -164,6 +164,7 @@ struct ImageCommand: ParsableCommand {
       BuildCommand.self, ImageListCommand.self, RmiCommand.self, ImageInspectCommand.self, HistoryCommand.self,
       SbomCommand.self, TagCommand.self,
       SaveCommand.self, LoadCommand.self, ImportCommand.self, ImagePruneCommand.self, PullCommand.self, PushCommand.self,
+      VerifyImageCommand.self,
     ])
 }
 

@@ -1,5 +1,6 @@
 import AccessPolicies
 import Lifecycle
+import Signatures
 
 extension FuzzTarget {
   static let policies = [
@@ -33,6 +34,18 @@ extension FuzzTarget {
       let decision = policies.evaluate(request, scope: .v2)
       let allows = policy.statements.contains { $0.effect == .allow }
       require(!decision.isAllowed || allows, "allowed by a policy that allows nothing")
+    },
+    FuzzTarget("signatures") { bytes in
+      let keys = (try? VerificationKey(pem: String(decoding: bytes, as: UTF8.self))).map { [$0] } ?? []
+      let signatures =
+        [try? ImageSignature(payload: bytes, base64: "AAAA")].compactMap { $0 }
+        + ((try? ImageSignature.signatures(bundle: bytes)) ?? [])
+      for signature in signatures {
+        require(signature.subjects.count <= 64 * 2, "\(signature.subjects.count) images")
+        for image in signature.subjects {
+          for key in keys { require(!signature.isOf(image, by: key), "a forged signature") }
+        }
+      }
     },
   ]
 }

@@ -32,10 +32,11 @@ struct ImageFailure: Error, Encodable {
   let failureCode: Code
   let failureReason: String
 
-  init(_ image: ImageIdentifier, _ code: Code) {
+  /// `reason` is the code's own words where it is left out.
+  init(_ image: ImageIdentifier, _ code: Code, _ reason: String? = nil) {
     imageId = image
     failureCode = code
-    failureReason =
+    let words =
       switch code {
       case .invalidDigest:
         "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
@@ -45,8 +46,9 @@ struct ImageFailure: Error, Encodable {
       case .notFound: "Requested image not found"
       case .missingDigestAndTag: "Invalid request parameters: both tag and digest cannot be null"
       case .referencedByManifestList: "Requested image referenced by manifest list"
-      case .inaccessible: "Requested image is archived"
+      case .inaccessible: "Requested image is not accessible"
       }
+    failureReason = reason ?? words
   }
 }
 
@@ -317,6 +319,7 @@ struct BatchGetImage: OperationInput {
           throw ImageFailure(image, .notFound)
         }
         let content = try call.registry.manifest(.digest(found.digest), in: repositoryName, by: call.caller.user)
+        _ = try call.registry.enforceSignatures(content.digest, content.bytes, in: repositoryName, at: .pull)
         size += content.bytes.count
         guard size <= Self.answerLimit else {
           throw ECRError.limitExceeded(
@@ -335,6 +338,8 @@ struct BatchGetImage: OperationInput {
       } catch RegistryError.manifestUnknown {
         // Deleted since it was found.
         output.failures.append(ImageFailure(image, .notFound))
+      } catch RegistryError.signatureRequired(let shortfall) {
+        output.failures.append(ImageFailure(image, .inaccessible, shortfall.description))
       }
     }
     return output

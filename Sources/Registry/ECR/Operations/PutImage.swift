@@ -73,6 +73,8 @@ struct PutImage: OperationInput {
         manifests ? "ReferencedImagesNotFoundException" : "LayersNotFoundException",
         "The following \(manifests ? "images" : "layers") with digests \(named) do not exist in the repository with name "
           + "'\(repositoryName)' in the registry with id '\(call.registryID)'")
+    } catch RegistryError.signatureRequired(let shortfall) {
+      throw ECRError.invalidParameter("imageTag", shortfall.description)
     } catch RegistryError.manifestInvalid(let why) {
       throw ECRError.invalidParameter("imageManifest", why)
     } catch RegistryError.manifestTooLarge(let limit) {

@@ -115,4 +115,5 @@ extension HTTPField.Name {
   static let ociFiltersApplied = known(Header.ociFiltersApplied)
   static let ociTag = known(Header.ociTag)
   static let link = known("link")
+  static let warning = known("warning")
 }

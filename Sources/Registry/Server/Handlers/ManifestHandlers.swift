@@ -8,10 +8,16 @@ extension RegistryServer {
     _ admitted: Admitted, _ name: String, _ reference: ManifestReference, _ request: RegistryRequest
   ) async throws -> RegistryResponse {
     let content: ManifestContent
-    if let hot = try admitted.registry.hotManifest(reference, in: name, by: admitted.principal.user) {
-      content = hot
+    let warnings: [String]
+    let (registry, user) = (admitted.registry, admitted.principal.user)
+    if try !registry.hasSignaturePolicies(for: name), let hot = try registry.hotManifest(reference, in: name, by: user) {
+      (content, warnings) = (hot, [])
     } else {
-      content = try await blocking { try admitted.registry.manifest(reference, in: name, by: admitted.principal.user) }
+      (content, warnings) = try await blocking {
+        let content = try registry.manifest(reference, in: name, by: user)
+        let shortfalls = try registry.enforceSignatures(content.digest, content.bytes, in: name, at: .pull)
+        return (content, shortfalls.map(\.description))
+      }
     }
     guard Self.accepts(request.headers[values: .accept], content.mediaType) else {
       throw EndpointError.notAcceptable(content.mediaType.rawValue)
@@ -21,6 +27,7 @@ extension RegistryServer {
       .contentType: content.mediaType.rawValue, .dockerContentDigest: content.digest.description, .eTag: tag,
       .vary: "Accept",
     ]
+    Self.warn(warnings, in: &headers)
     if Self.matches(request.headers[.ifNoneMatch], tag) { return RegistryResponse(.notModified, headers) }
     // A digest names the same bytes for ever; a tag has to be asked for again.
     headers[.cacheControl] = reference.digest == nil ? "no-cache" : "max-age=31536000, immutable"
@@ -74,7 +81,16 @@ extension RegistryServer {
     ]
     if let subject = result.subject { headers[.ociSubject] = subject.description }
     for tag in more { headers.append(HTTPField(name: .ociTag, value: tag)) }
+    Self.warn(result.warnings, in: &headers)
     return RegistryResponse(.created, headers)
+  }
+
+  /// `Warning: 299 - "…"`, which clients show. (distribution-spec, Warnings)
+  private static func warn(_ warnings: [String], in headers: inout HTTPFields) {
+    for warning in warnings {
+      let text = warning.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
+      headers.append(HTTPField(name: .warning, value: "299 - \"\(text)\""))
+    }
   }
 
   /// `?tag=` beside a digest gives several tags at once. (distribution-spec 1.2, Pushing Manifests)

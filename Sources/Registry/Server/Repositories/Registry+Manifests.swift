@@ -77,6 +77,8 @@ extension Registry {
     let digest = ContentStore.digest(of: bytes, expected?.algorithm ?? .sha256)
     if let expected, expected != digest { throw RegistryError.digestMismatch(expected: expected, actual: digest) }
     try checkBefore(document, digest, name, tags)
+    // Tags lead people to images; what has none may wait for its signature.
+    let warnings = tags.isEmpty ? [] : try enforceSignatures(digest, bytes, tags: tags, in: name, at: .push)
 
     let lease = try store.lease()
     defer { lease.release() }
@@ -88,7 +90,7 @@ extension Registry {
       ingest.discard()
       throw error
     }
-    let (result, number) = try holding([digest], in: name, isKept: { try has($0, $1, name) }) { session in
+    var (result, number) = try holding([digest], in: name, isKept: { try has($0, $1, name) }) { session in
       try record(session, document, digest, Int64(bytes.count), name, tags, origin)
     }
     if let number {
@@ -97,6 +99,7 @@ extension Registry {
           .init(realm: realm, repository: name, reference: $0)
         }, number: number)
     }
+    result.warnings = warnings.map(\.description)
     for event in pushEvents(result, Int64(bytes.count), name, tags, origin) { events.publish(event) }
     return result
   }
@@ -322,6 +325,18 @@ extension Registry {
     if let event { events.publish(event) }
     guard let found else { throw RegistryError.manifestUnknown(tag, repository: name) }
     return found
+  }
+
+  /// Indexes of the repository that list the manifest, the latest first, with their tags.
+  func parents(of digest: Digest, in name: String, limit: Int = 16) throws -> [StoredManifest] {
+    try metadata.read { session in
+      try session.rows(
+        """
+        SELECT m.* FROM registry_reference r JOIN registry_manifest m ON m.id = r.manifest
+        WHERE r.digest = ?1 AND r.kind = 'manifest' AND m.repository = ?2 ORDER BY m.id DESC LIMIT ?3
+        """, [digest.description, existingID(session, name), limit]
+      ).map { try Self.withTags(session, StoredManifest($0)) }
+    }
   }
 
   /// A manifest of the repository that names `digest`.

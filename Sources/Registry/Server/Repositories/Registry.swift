@@ -28,6 +28,7 @@ public final class Registry: Sendable {
   let pushes: OngoingPushes
   let pulls: PullTimes
   public let templateDocuments: TemplateDocuments
+  let signatures: SignatureVerdicts
   /// A hold in the store and the row that stands for it are two transactions: without this, a delete's release could
   /// fall between the hold and the row of a push of the same manifest.
   private let change: ChangeLock
@@ -56,6 +57,7 @@ public final class Registry: Sendable {
     pulls = PullTimes()
     templateDocuments = TemplateDocuments()
     templateDocuments.registerRepositoryPolicy()
+    signatures = SignatureVerdicts()
     change = ChangeLock()
     templateDocuments.register(
       .lifecyclePolicy, check: { _ = try LifecyclePolicy(parsing: $0) },
@@ -78,6 +80,7 @@ public final class Registry: Sendable {
     pushes = other.pushes
     pulls = other.pulls
     templateDocuments = other.templateDocuments
+    signatures = other.signatures
     change = other.change
   }
 

@@ -26,6 +26,8 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
   case lifecyclePolicyUnknown(repository: String)
   case lifecyclePreviewInProgress(repository: String)
   case tooManyExclusions(limit: Int)
+  /// An image without the signatures that its repository demands.
+  case signatureRequired(SignatureShortfall)
 
   /// The error in the distribution-spec's words; its HTTP status is the code's.
   public var code: ErrorCode {
@@ -45,6 +47,7 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     case .uploadUnknown: .blobUploadUnknown
     case .uploadBusy: .blobUploadInvalid
     case .uploadOutOfOrder: .rangeInvalid
+    case .signatureRequired: .denied
     }
   }
 
@@ -79,6 +82,7 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     case .lifecyclePolicyUnknown(let name): "the repository \"\(name)\" has no lifecycle policy"
     case .lifecyclePreviewInProgress(let name): "a preview of the repository \"\(name)\" is under way; wait for its end"
     case .tooManyExclusions(let limit): "pulls of at most \(limit) principals are left out; remove one first"
+    case .signatureRequired(let shortfall): shortfall.description
     case .sizeMismatch(let expected, let actual): "\(expected) bytes were announced and \(actual) came"
     }
   }
@@ -115,6 +119,11 @@ extension RegistryError {
       .object(["expected": .number(Double(expected)), "actual": .number(Double(actual))])
     case .uploadOutOfOrder(_, let received): .object(["received": .number(Double(received))])
     case .manifestTooLarge(let limit), .tooManyExclusions(let limit): .object(["limit": .number(Double(limit))])
+    case .signatureRequired(let shortfall):
+      .object([
+        "policy": .string(shortfall.policy), "digest": .string(shortfall.image.description),
+        "signed": .number(Double(shortfall.signed)), "required": .number(Double(shortfall.required)),
+      ])
     case .manifestInvalid, .referencesUnknown, .uploadUnknown, .uploadBusy: nil
     }
   }

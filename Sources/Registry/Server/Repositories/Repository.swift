@@ -108,4 +108,6 @@ public struct PutResult: Sendable {
   public let tagsChanged: Bool
   /// The repository had it in its archive.
   public let isRestored: Bool
+  /// What a person should know although it was done.
+  public var warnings: [String] = []
 }

@@ -11,6 +11,7 @@ public struct RegistryCommand: AsyncParsableCommand {
       RegistryCACommand.self, RegistrySecretCommand.self, RegistryReplicationCommand.self,
       RegistryLifecycleCommand.self,
       RegistryVulnDBCommand.self,
+      SignaturePolicyCommand.self,
     ])
 
   public init() {}
