@@ -110,6 +110,7 @@ let package = Package(
       [
         "ImageSpec", crypto, .product(name: "_CryptoExtras", package: "swift-crypto"),
         .product(name: "X509", package: "swift-certificates"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
       ]),
     networkModule(
       "RegistryClient", "Registry/Client",
