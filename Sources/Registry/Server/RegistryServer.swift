@@ -21,6 +21,7 @@ public final class RegistryServer: Sendable {
   public let replication: Replication
   /// Milliseconds between two runs of a repository's lifecycle policy; nil runs none. Amazon ECR's is a day.
   let lifecycleInterval: Int64?
+  public let signing: ManagedSigning
   let threads: NIOThreadPool
   private let endpoints: [Endpoint]
 
@@ -41,6 +42,7 @@ public final class RegistryServer: Sendable {
     self.logger = logger
     uploads = Uploads(registry)
     replication = Replication(registry, realms)
+    signing = ManagedSigning(registry)
     limitHeaps()
     // Waiting for a disk and for locks takes no processor: more threads than those, but no crowd.
     threads = NIOThreadPool(numberOfThreads: 16)

@@ -3,13 +3,15 @@ public import ImageSpec
 /// How signatures of an image are kept in its repository. (sigstore/cosign, SIGNATURE_SPEC; distribution-spec, Referrers)
 public enum SignatureArtifact {
   static let bundlePrefix = "application/vnd.dev.sigstore.bundle"
-  static let predicateType = "https://sigstore.dev/cosign/sign/v1"
+  /// What a bundle is called as a layer and as an artifact.
+  public static let bundleType = "application/vnd.dev.sigstore.bundle.v0.3+json"
+  public static let predicateType = "https://sigstore.dev/cosign/sign/v1"
   static let simpleSigning: MediaType = MediaType("application/vnd.dev.cosign.simplesigning.v1+json")
   static let signatureAnnotation = "dev.cosignproject.cosign/signature"
 
   /// Artifact types of referrers that are signatures.
   public static let artifactTypes = [
-    "application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.dev.sigstore.bundle+json;version=0.3",
+    bundleType, "application/vnd.dev.sigstore.bundle+json;version=0.3",
     "application/vnd.dev.sigstore.bundle+json;version=0.2", "application/vnd.dev.cosign.artifact.sig.v1+json",
   ]
 

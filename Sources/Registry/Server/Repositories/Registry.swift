@@ -44,6 +44,7 @@ public final class Registry: Sendable {
     try metadata.migrate("registry-replication", Replication.schema)
     try metadata.migrate("registry-lifecycle", LifecycleTables.steps)
     try metadata.migrate("registry-scan", ScanSchema.steps)
+    try metadata.migrate("registry-signing", ManagedSigning.schema)
     self.store = store
     self.metadata = metadata
     self.createsOnPush = createsOnPush

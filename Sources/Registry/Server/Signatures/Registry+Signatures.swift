@@ -73,7 +73,7 @@ extension Registry {
 
   /// Signatures themselves, and artifacts that say something of an image. Nothing of it can be run, whatever it calls
   /// itself: else an image in an artifact's clothes would come past.
-  private static func needsNoSignature(_ bytes: [UInt8]) -> Bool {
+  static func needsNoSignature(_ bytes: [UInt8]) -> Bool {
     guard let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(bytes)) else { return false }
     if SignatureArtifact.isSignature(layers: manifest.layers) { return true }
     let isImage = manifest.config.mediaType == .config || manifest.config.mediaType == .dockerConfig

@@ -12,6 +12,7 @@ public struct RegistryCommand: AsyncParsableCommand {
       RegistryLifecycleCommand.self,
       RegistryVulnDBCommand.self,
       SignaturePolicyCommand.self,
+      SigningKeyCommand.self,
     ])
 
   public init() {}
