@@ -16,7 +16,7 @@ struct SignatureFlowTests {
         curl -sf -u ada:$PASSWORD --cacert ca.crt -X POST -H 'Content-Type: application/octet-stream' --data-binary @$1 \\
           "https://$HOST/v2/$3/blobs/uploads/?digest=sha256:$(sha256sum $1 | cut -d' ' -f1)"
       }
-      printf '{"critical":{"identity":{"docker-reference":""},"image":{"docker-manifest-digest":"%s"},"type":"cosign container image signature"},"optional":null}' $2 > payload
+      printf '{"critical":{"identity":{"docker-reference":"registry.example/app"},"image":{"docker-manifest-digest":"%s"},"type":"cosign container image signature"},"optional":null}' $2 > payload
       printf '{}' > config
       put payload - $3; put config - $3
       signature=$(openssl dgst -sha256 -sign $1 payload | base64 -w0)
@@ -53,6 +53,15 @@ struct SignatureFlowTests {
       clipper push base:1 $HOST/prod/app:1
       export CLIPPER_ROOT=$PWD/other CLIPPER_RUN_ROOT=$PWD/other-run
       clipper pull $HOST/prod/app:1
+      # podman's policy for this host: what another key signed may not come. (containers-policy.json(5))
+      mkdir -p .config/containers
+      for name in wrong right; do
+        jq -n --arg key $PWD/$name.pub --arg scope $HOST '{default: [{type: "insecureAcceptAnything"}], transports:
+          {docker: {($scope): [{type: "sigstoreSigned", keyPath: $key, signedIdentity: {type: "exactRepository",
+            dockerRepository: "registry.example/app"}}]}}}' > .config/containers/policy.json
+        if [ $name = wrong ]; then ! clipper pull $HOST/prod/app:1 2> refused; grep -q policy.json refused
+        else clipper pull $HOST/prod/app:1; fi
+      done
       clipper --root $PWD/root registry signature-policy remove prod
       ! clipper --root $PWD/root registry signature-policy remove prod
       """)

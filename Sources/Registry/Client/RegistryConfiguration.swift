@@ -15,6 +15,8 @@ public struct RegistryConfiguration: Sendable {
   /// Replaces the system's CAs: the file that SSL_CERT_FILE names.
   public var certificateFile: FilePath?
   public var proxy = ProxyRules()
+  /// Which images may be pulled.
+  public var imagePolicy = ImagePolicy(path: nil)
   /// Sent as User-Agent.
   public var userAgent = "clipper/1"
 
@@ -39,6 +41,7 @@ public struct RegistryConfiguration: Sendable {
       (environment["CLIPPER_INSECURE_REGISTRIES"] ?? "").split { $0 == "," || $0 == " " }.map { String($0) })
     configuration.certificateFile = environment["SSL_CERT_FILE"].flatMap { $0.isEmpty ? nil : FilePath($0) }
     configuration.proxy = ProxyRules(environment: environment)
+    configuration.imagePolicy = .environment(environment)
     var directories: [FilePath] = ["/etc/docker/certs.d", "/etc/containers/certs.d"]
     if let home = environment["HOME"], !home.isEmpty {
       let settings = environment["XDG_CONFIG_HOME"].flatMap { $0.isEmpty ? nil : FilePath($0) } ?? FilePath(home).appending(".config")

@@ -22,6 +22,7 @@ extension RegistryClient {
     try keep(top)
     progress?(.started(top.descriptor, .manifest))
     let image = try await imageManifest(top, name, platform, notices.onRetry)
+    try await checkPolicy(name, [top.descriptor.digest, image.descriptor.digest])
     let host = Host(name)
     let manifest = try decode(Manifest.self, image.bytes, host: host, what: "manifest \(name.familiar)")
     guard manifest.config.mediaType == .config || manifest.config.mediaType == .dockerConfig, manifest.artifactType == nil else {
