@@ -108,7 +108,7 @@ let package = Package(
     // Registry
     module("DistributionSpec", "Registry/Spec", ["ImageSpec"]),
     module(
-      "Signatures", "Registry/Signatures",
+      "ConfigurationFiles", "Registry/Configuration", "Kernel", "Yams", "Yams", system, "Signatures", "Registry/Signatures",
       [
         "ImageSpec", crypto, .product(name: "_CryptoExtras", package: "swift-crypto"),
         .product(name: "X509", package: "swift-certificates"),
@@ -138,6 +138,8 @@ let package = Package(
       [
         "Metadata", "Scanning", "DistributionSpec", "RegistryClient", "Content", "ImageSpec", "Kernel", "CCrypt", crypto, logging, nioCore, nioPosix,
         nioHTTP1, nioSSL, httpTypes, system,
+        .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),
         .product(name: "SwiftASN1", package: "swift-asn1"),
@@ -199,7 +201,7 @@ let package = Package(
     networkModule(
       "Commands", "Tools/Commands",
       [
-        "Console", "Signatures", "Scanning", "Lifecycle", "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "AccessPolicies", "RegistryServer",
+        "ConfigurationFiles", "Console", "Signatures", "Scanning", "Lifecycle", "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "AccessPolicies", "RegistryServer",
         "ECRAPI",
         "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel",
         "RuntimeSpec", arguments, logging, system,
@@ -241,6 +243,7 @@ let package = Package(
       ]),
     tests("Netlink", ["Netlink"]),
     tests("SystemBus", ["SystemBus", "Kernel", system]),
+    tests("ConfigurationFiles", ["ConfigurationFiles", "Kernel", system]),
     tests("Commands", ["Commands", "Engine"]),
     tests("Sandboxes", ["Sandboxes", "RuntimeSpec", "Kernel", system]),
     tests("Snapshots", ["Snapshots", "Content", "Layers", "ImageSpec", "Kernel", system]),

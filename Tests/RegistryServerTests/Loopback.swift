@@ -13,12 +13,14 @@ enum Loopback {
     _ registry: TestRegistry, tls: TLSIdentity? = nil, limits: ConnectionLimits = ConnectionLimits(),
     _ body: @escaping @Sendable (UInt16) async throws -> Void
   ) async throws {
+    let options = ServeOptions(limits: limits)
     let (ports, ready) = AsyncStream.makeStream(of: UInt16.self)
     let (stop, stopping) = AsyncStream.makeStream(of: Void.self)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         try await registry.server.serve(
-          on: [ListenAddress(host: "127.0.0.1", port: 0)], tls: tls, limits: limits, grace: .seconds(1800),
+          on: [ListenAddress(host: "127.0.0.1", port: 0)], tls: tls, grace: .seconds(1800),
+          options: options,
           onReady: { ready.yield($0[0].port) },
           until: {
             var iterator = stop.makeAsyncIterator()

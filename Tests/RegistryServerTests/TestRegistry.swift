@@ -98,9 +98,10 @@ final class TestRegistry: Sendable {
 
   /// Pushes a blob in one request.
   @discardableResult
-  func push(blob bytes: [UInt8], to name: String) async throws -> Digest {
+  func push(blob bytes: [UInt8], to name: String, as credentials: String? = nil) async throws -> Digest {
     let digest = Self.digest(bytes)
-    let answer = try await send(.post, "/v2/\(name)/blobs/uploads/?digest=\(digest)", body: bytes)
+    let answer = try await send(
+      .post, "/v2/\(name)/blobs/uploads/?digest=\(digest)", body: bytes, as: credentials)
     #expect(answer.status == 201, "\(answer.text)")
     return digest
   }
@@ -123,16 +124,18 @@ final class TestRegistry: Sendable {
 
   /// Pushes an image of one layer, and returns its manifest.
   @discardableResult
-  func push(image text: String, to name: String, tag: String? = nil) async throws -> (bytes: [UInt8], digest: Digest) {
+  func push(
+    image text: String, to name: String, tag: String? = nil, as credentials: String? = nil
+  ) async throws -> (bytes: [UInt8], digest: Digest) {
     let config = Array("{\"architecture\":\"amd64\",\"os\":\"linux\",\"author\":\"\(text)\"}".utf8)
     let layer = Array("layer of \(text)".utf8)
-    try await push(blob: config, to: name)
-    try await push(blob: layer, to: name)
+    try await push(blob: config, to: name, as: credentials)
+    try await push(blob: layer, to: name, as: credentials)
     let manifest = Self.manifest(config: config, layers: [layer])
     let digest = Self.digest(manifest)
     let answer = try await send(
       .put, "/v2/\(name)/manifests/\(tag ?? digest.description)", ["content-type": MediaType.manifest.rawValue],
-      body: manifest)
+      body: manifest, as: credentials)
     #expect(answer.status == 201, "\(answer.text)")
     return (manifest, digest)
   }

@@ -6,10 +6,19 @@ internal import SystemPackage
 
 /// What a collection removed, or would remove.
 public struct Collection: Sendable {
-  public var removed: [Digest] = []
+  public struct Blob: Hashable, Sendable {
+    public let digest: Digest
+    /// Bytes.
+    public let size: Int64
+  }
+
+  public var blobs: [Blob] = []
+  public var removed: [Digest] { blobs.map(\.digest) }
   /// Bytes of the removed blobs and ingests.
   public var bytes: Int64 = 0
   public var ingests = 0
+
+  public init() {}
 }
 
 extension ContentStore {
@@ -36,15 +45,26 @@ extension ContentStore {
     }
   }
 
+  /// Gives up several at once.
+  public func release(_ digests: [Digest], owner: String) throws {
+    guard !digests.isEmpty else { return }
+    try database.write { database in
+      let statement = try database.cachedStatement(sql: "DELETE FROM holds WHERE owner = ? AND digest = ?")
+      for digest in digests { try statement.execute(arguments: [owner, digest.description]) }
+    }
+  }
+
   /// Removes blobs that no name and no hold reaches and that no living lease protects, and ingests whose writers died.
   ///
   /// Readers and writers go on meanwhile: a blob is removed under a lock held for a few of them at a time, after one
   /// more look at its time of change, which `retain` and `commit` renew.
-  public func collect(dryRun: Bool = false) throws -> Collection {
+  ///
+  /// - Parameter released: holds, by owner, that a dry run is to think away.
+  public func collect(dryRun: Bool = false, released: [String: Set<Digest>] = [:]) throws -> Collection {
     implicitLease.release()
     do {
       let cutoff = try protectedSince()
-      let reachable = try reachableDigests()
+      let reachable = try Reachable(self, released)
       var collection = Collection()
       for algorithm in Digest.Algorithm.allCases {
         let directory = root.appending("content").appending("blobs").appending(algorithm.rawValue)
@@ -68,14 +88,15 @@ extension ContentStore {
   private func removeUnprotected(
     _ digests: ArraySlice<Digest>, _ cutoff: timespec, _ dryRun: Bool, _ collection: inout Collection
   ) throws {
-    let lock = try lock()
-    defer { lock.unlock() }
+    // Looking alone keeps nobody waiting.
+    let lock = try dryRun ? nil : lock()
+    defer { lock?.unlock() }
     for digest in digests {
       var status = stat()
       let path = path(of: digest).string
       guard stat(path, &status) == 0, status.st_mtim < cutoff else { continue }
       if !dryRun { guard unlink(path) == 0 else { continue } }
-      collection.removed.append(digest)
+      collection.blobs.append(.init(digest: digest, size: Int64(status.st_size)))
       collection.bytes += Int64(status.st_size)
     }
   }
@@ -108,19 +129,6 @@ extension ContentStore {
     return (Int64(cutoff.tv_sec), Int64(cutoff.tv_nsec))
   }
 
-  private func reachableDigests() throws -> Set<Digest> {
-    var reachable: Set<Digest> = []
-    var pending = try names().map(\.descriptor.digest)
-    pending += try database.read { database in
-      try String.fetchAll(database, sql: "SELECT DISTINCT digest FROM holds").compactMap { try? Digest(parsing: $0) }
-    }
-    while let digest = pending.popLast() {
-      guard reachable.insert(digest).inserted, contains(digest) else { continue }
-      pending += try children(of: digest).map(\.digest)
-    }
-    return reachable
-  }
-
   /// Seconds for which an ingest with a key may be taken up again.
   private static let resumable = 24 * 3600
 
@@ -142,4 +150,64 @@ extension ContentStore {
 
 private func < (left: timespec, right: timespec) -> Bool {
   (left.tv_sec, left.tv_nsec) < (right.tv_sec, right.tv_nsec)
+}
+
+/// The digests that something reaches.
+///
+/// Kept by half of a hash each, which is little for a hundred thousand of them: two blobs whose halves agree, which somebody
+/// would have to make, keep each other.
+struct Reachable {
+  private struct Key: Hashable {
+    let high: UInt64, low: UInt64
+
+    /// Of digits that are known to be some.
+    init(hex: String) {
+      var halves: (UInt64, UInt64) = (0, 0)
+      for (index, byte) in hex.utf8.prefix(32).enumerated() {
+        let digit = UInt64(byte >= 0x61 ? byte - 0x57 : byte - 0x30)
+        if index < 16 { halves.0 = halves.0 << 4 | digit } else { halves.1 = halves.1 << 4 | digit }
+      }
+      (high, low) = halves
+    }
+  }
+
+  private var keys: Set<Key> = []
+
+  func contains(_ digest: Digest) -> Bool { keys.contains(Key(hex: digest.hex)) }
+
+  /// What owners of these ranges of names hold, they hold by itself: a registry's repository each blob and manifest that it
+  /// has. Their manifests need not be read.
+  private static let exactOwners = [("registry/", "registry0"), ("registry:", "registry;")]
+
+  /// From the names and holds of a store, without those of `released`.
+  init(_ store: ContentStore, _ released: [String: Set<Digest>]) throws {
+    var walked: Set<Digest> = []
+    var pending = try store.names().map(\.descriptor.digest)
+    let ranges = Self.exactOwners
+    pending += try store.database.read { database in
+      try String.fetchAll(
+        database,
+        sql: """
+          SELECT DISTINCT digest FROM holds
+          WHERE NOT (owner >= ?1 AND owner < ?2) AND NOT (owner >= ?3 AND owner < ?4)
+          """, arguments: [ranges[0].0, ranges[0].1, ranges[1].0, ranges[1].1]
+      ).compactMap { try? Digest(parsing: $0) }
+    }
+    while let digest = pending.popLast() {
+      guard walked.insert(digest).inserted, store.contains(digest) else { continue }
+      pending += try store.children(of: digest).map(\.digest)
+    }
+    keys = Set(walked.map { Key(hex: $0.hex) })
+    for (first, end) in ranges {
+      try store.database.read { database in
+        let rows = try Row.fetchCursor(
+          database, sql: "SELECT owner, digest FROM holds WHERE owner >= ?1 AND owner < ?2", arguments: [first, end])
+        while let row = try rows.next() {
+          guard let digest = try? Digest(parsing: row[1] as String) else { continue }
+          if !released.isEmpty, released[row[0] as String]?.contains(digest) == true { continue }
+          keys.insert(Key(hex: digest.hex))
+        }
+      }
+    }
+  }
 }

@@ -36,6 +36,10 @@ public struct ECREndpoint: Sendable {
       guard let body = try await request.collectBody(limit: limit) else { throw ECRError.requestTooLarge(limit: limit) }
       let verified = try verifier.verify(claim, request, body: body)
       guard let operation else { throw ECRError.unknownOperation(found.operation) }
+      if let wait = server.rateLimits.wait(principal: .key(verified.key)) {
+        throw ECRError("ThrottlingException", "Rate exceeded: \(RateExceeded(wait))")
+      }
+      if !Self.isReading(found.operation) { try await server.checkWritable() }
       let region = verified.scope.region
       let subject = try CallSubject.parse(body)
       let realm = try Self.realm(subject, region, verified.key, server)
@@ -49,6 +53,10 @@ public struct ECREndpoint: Sendable {
       server.logger.info(
         "ecr", metadata: ["operation": "\(target)", "user": "\(verified.key.user)/\(verified.key.id)"])
       return Self.response(.ok, bytes)
+    } catch let error as ReadOnlyRefusal {
+      return Self.failure(ECRError("AccessDeniedException", error.description))
+    } catch let error as QuotaExceeded {
+      return Self.failure(.limitExceeded(error.description))
     } catch let error as ECRError {
       server.logger.info(
         "ecr refused", metadata: ["operation": "\(target)", "remote": "\(request.remote)", "error": "\(error.id)"])
@@ -70,6 +78,11 @@ public struct ECREndpoint: Sendable {
     // One who has no registry here may still be let into another's, and needs a token for that.
     if let realm = server.realms.find(account: server.realms.account, region: region) { return realm }
     throw ECRError.invalidSignature("This server has no registry in the region '\(region.prefix(40))'.")
+  }
+
+  /// Whether an operation changes nothing, by the names that AWS gives.
+  static func isReading(_ operation: String) -> Bool {
+    ["Get", "Describe", "List", "BatchGet", "BatchCheck", "Validate"].contains { operation.hasPrefix($0) }
   }
 
   /// The one region that may be signed for; nil where it depends on what realms there are.

@@ -15,6 +15,11 @@ public final class RegistryServer: Sendable {
   public let uploads: Uploads
   public let scans: ImageScans
   public let logger: Logger
+  public let metrics = ServerMetrics()
+  public let rateLimits = RateLimits()
+  public let readiness = Readiness()
+  let state = ServerState()
+  let stockTaking = StockTaking()
   /// Address that clients use, `https://registry.example`, where it is not the one in their `Host` header.
   public let externalURL: String?
   public let realms: RealmTable
@@ -50,6 +55,7 @@ public final class RegistryServer: Sendable {
     scans = ImageScans(registry, threads: threads)
     scans.begin()
     registerLifecycleJobs()
+    addOwnChecks()
   }
 
   deinit { threads.shutdownGracefully { _ in } }
@@ -81,7 +87,11 @@ public final class RegistryServer: Sendable {
 
   /// The door of `/v2/`. Throws what `RegistryResponse.failure` knows.
   func admit(_ request: RegistryRequest, _ realm: Realm) async throws -> Admitted {
-    let signIn = try await authenticator.signIn(authorization: request.headers[.authorization])
+    let signIn = try await signIn(request)
+    if let wait = rateLimits.wait(principal: signIn.principal) {
+      metrics.count(.rateLimited, ["principal"])
+      throw RateExceeded(wait)
+    }
     let route: Route
     do throws(RouteError) { route = try Route(parsing: request.path) } catch {
       // Whoever shows no credentials is asked for them before anything else is told.
@@ -101,12 +111,21 @@ public final class RegistryServer: Sendable {
     } else if route == .base ? !policy.opensBase(to: caller.principal) : !policy.opensCatalog(to: caller.principal) {
       throw EndpointError.denied("sign in first")
     }
+    if request.method != .get, request.method != .head { try await checkWritable() }
     return Admitted(
       route: route, caller: caller, registry: registry,
       origin: Origin(
-        principal: "\(caller.principal)", remote: request.remote,
+        principal: "\(caller.principal)", remote: request.remote, requestID: request.identity.id,
         replica: request.headers[.userAgent] == RemoteRegistries.userAgent && caller.principal != .anonymous
           ? true : nil))
+  }
+
+  /// Who asks: by credentials, else by the client's certificate.
+  private func signIn(_ request: RegistryRequest) async throws -> Authenticator.SignIn {
+    let signIn = try await authenticator.signIn(authorization: request.headers[.authorization])
+    guard signIn.principal == .anonymous, let user = request.certificateUser else { return signIn }
+    guard PasswordFile.isUserName(user) else { throw AuthenticationFailure.wrongCredentials }
+    return Authenticator.SignIn(principal: .user(user))
   }
 
   /// A token that has ended serves the push alone that it began.
@@ -187,7 +206,7 @@ public final class RegistryServer: Sendable {
     }
   }
 
-  private func refusal(_ error: any Error, _ request: RegistryRequest, _ principal: Principal) -> RegistryResponse {
+  func refusal(_ error: any Error, _ request: RegistryRequest, _ principal: Principal) -> RegistryResponse {
     var error = error
     if principal == .anonymous, case EndpointError.denied = error {
       // Whoever shows no credentials is asked for them, whatever is behind the door.
@@ -198,6 +217,7 @@ public final class RegistryServer: Sendable {
       }
     }
     if let failure = error as? AuthenticationFailure, failure != .tokenExpired {
+      metrics.count(.signInsRefused)
       logger.notice("sign-in refused", metadata: ["remote": "\(request.remote)", "reason": "\(failure)"])
       error = failure
     }
@@ -216,18 +236,7 @@ public final class RegistryServer: Sendable {
   }
 
   private func respondOutside(_ request: RegistryRequest) async -> RegistryResponse {
-    if request.path == "/healthz", request.method == .get || request.method == .head {
-      do {
-        // The tables answer: the registry does.
-        _ = try await blocking { try self.registry.repositories(limit: 1) }
-        return RegistryResponse(.ok, [.cacheControl: "no-store"], contentType: "text/plain", bytes: Array("ok\n".utf8))
-      } catch {
-        logger.error("the health check failed", metadata: ["error": "\(error)"])
-        return RegistryResponse(
-          .serviceUnavailable, [.cacheControl: "no-store"], contentType: "text/plain",
-          bytes: Array("the registry's database does not answer\n".utf8))
-      }
-    }
+    if let response = await respondToOperator(request, ownAddress: false) { return response }
     for endpoint in endpoints {
       if let response = await endpoint(request, self) { return response }
     }

@@ -14,15 +14,19 @@ extension RegistryServer {
   ///   - stop: waited for once all addresses are bound.
   /// - Throws: `ServeError` where an address cannot be bound.
   public func serve(
-    on addresses: [ListenAddress], tls: TLSIdentity?, limits: ConnectionLimits = ConnectionLimits(),
-    grace: Duration = .seconds(20),
+    on addresses: [ListenAddress], tls: TLSIdentity?, grace: Duration = .seconds(20),
+    options: ServeOptions = ServeOptions(),
     onReady: @escaping @Sendable ([ListenAddress]) async -> Void, until stop: @escaping @Sendable () async -> Void
   ) async throws {
     raiseOpenFileLimit()
+    _ = ProcessFigures.started
+    state.shows(metricsTo: options.metricsAccess)
+    state.takesCertificates(tls?.clients?.name)
+    defer { options.accessLog?.flush() }
     // Two loops feed the network of one host; the work is done elsewhere.
     let loops = MultiThreadedEventLoopGroup(numberOfThreads: 2)
     do {
-      try await serve(on: addresses, tls, limits, grace, loops, onReady, stop)
+      try await serve(on: addresses, tls, grace, options, loops, onReady, stop)
     } catch {
       try? await loops.shutdownGracefully()
       throw error
@@ -36,17 +40,20 @@ extension RegistryServer {
   }
 
   private func serve(
-    on addresses: [ListenAddress], _ tls: TLSIdentity?, _ limits: ConnectionLimits, _ grace: Duration,
-    _ loops: MultiThreadedEventLoopGroup,
+    on own: [ListenAddress], _ tls: TLSIdentity?, _ grace: Duration, _ options: ServeOptions, _ loops: MultiThreadedEventLoopGroup,
     _ onReady: @escaping @Sendable ([ListenAddress]) async -> Void, _ stop: @escaping @Sendable () async -> Void
   ) async throws {
     let (bound, binding) = AsyncStream.makeStream(of: (Int, UInt16).self)
+    let addresses = own + options.operationAddresses
+    let census = ConnectionCensus(metrics, perAddress: options.limits.perAddress)
     let servers = addresses.enumerated().map { index, address in
-      Server(
-        childChannelSetup: Connection(server: self, tls: tls, limits: limits),
+      var connection = Connection(server: self, tls: tls, options: options, census: census)
+      if index >= own.count { connection = operationConnection(options, census) }
+      return Server(
+        childChannelSetup: connection,
         configuration: ServerConfiguration(
           address: .hostname(address.bindHost, port: Int(address.port)), backlog: 1024,
-          availableConnectionsDelegate: MaximumAvailableConnections(limits.connections, logger: quietLogger)),
+          availableConnectionsDelegate: MaximumAvailableConnections(options.limits.connections, logger: quietLogger)),
         onServerRunning: { binding.yield((index, UInt16($0.localAddress?.port ?? 0))) },
         eventLoopGroup: loops, logger: quietLogger)
     }
@@ -54,7 +61,7 @@ extension RegistryServer {
     defer { door?.withdraw() }
     let local = door.map { door in
       Server(
-        childChannelSetup: Connection(server: self, tls: nil, limits: ConnectionLimits(), door: door),
+        childChannelSetup: Connection(server: self, tls: nil, options: options, census: census, door: door),
         configuration: ServerConfiguration(address: .unixDomainSocket(path: door.socket.string), backlog: 64),
         onServerRunning: { _ in }, eventLoopGroup: loops, logger: quietLogger)
     }
@@ -84,10 +91,14 @@ extension RegistryServer {
           await onReady(addresses)
         }
         await stop()
+        self.state.drains()
+        // Load balancers look first, and new clients still get an answer meanwhile.
+        try? await Task.sleep(for: options.drainDelay)
         await Self.drain(servers + (local.map { [$0] } ?? []), grace)
         throw Stopped()
       }
       group.addTask { await self.keepUp(tls) }
+      group.addTask { await self.collectRegularly() }
       group.addTask {
         await self.registry.jobs.run(logger: self.logger) { work in try await self.blocking(work) }
       }
@@ -108,6 +119,19 @@ extension RegistryServer {
       logger.warning("the store's own socket cannot be made", metadata: ["error": "\(error)"])
       return nil
     }
+  }
+
+  /// Plain HTTP for whoever watches the server: nothing of the registry is reached by it.
+  private func operationConnection(_ options: ServeOptions, _ census: ConnectionCensus) -> Connection {
+    var own = options
+    own.proxies = TrustedProxies()
+    own.accessLog = nil
+    var connection = Connection(server: self, tls: nil, options: own, census: census)
+    connection.answer = { request in
+      await self.respondToOperator(request, ownAddress: true)
+        ?? .failure(.unknownEndpoint, "this address has /metrics, /healthz and /readyz")
+    }
+    return connection
   }
 
   /// The one way out of the servers' group that is no failure.
@@ -162,6 +186,7 @@ extension RegistryServer {
             try self.uploads.expire()
             try self.registry.prunePreviews()
             try self.registry.dropUnusedBlobs()
+            try self.uploads.expire(olderThan: self.state.garbage.uploadsFor.milliseconds)
           }
         }
         // What a push needed for its pieces is not needed while nobody asks.

@@ -11,50 +11,113 @@ struct Exchange {
   let channel: any Channel
   /// Whether this address speaks TLS as well.
   let takesTLS: Bool
+  let options: ServeOptions
+  /// What answers in the registry's place.
+  let answer: (@Sendable (RegistryRequest) async -> RegistryResponse)?
 
   /// Ends the connection after what was written.
   private struct Finished: Error {}
 
   func answer(_ request: Request, _ writer: consuming ResponseWriter) async throws {
     let start = ContinuousClock.now
-    let isSecure = facts.isSecure
-    let registryRequest = RegistryRequest(
-      method: request.method, target: request.head.path ?? "/", headers: request.headers,
-      authority: request.head.authority ?? "", isSecure: isSecure, remote: facts.remote,
-      localPort: facts.localPort, isFromOwner: facts.isOwner, body: facts.watch.watched(request.body))
+    let time = Registry.now
+    let received = facts.received.value
+    let metrics = server.metrics
+    metrics.requestsUnderWay.add()
+    defer { metrics.requestsUnderWay.add(-1) }
+    let registryRequest = registryRequest(request)
     facts.watch.begin()
     defer { facts.watch.end() }
     let waits = request.headers[.expect]?.lowercased() == "100-continue"
     var wasAdmitted = false
-    let response: RegistryResponse
+    var response: RegistryResponse
     let principal: Principal
-    if takesTLS, !isSecure, !facts.isLocal {
-      // A password must not cross the network in the clear, not even by mistake.
-      principal = .anonymous
-      response = .failure(
-        .unsupported, "this address speaks TLS: use https://\(registryRequest.authority)", status: .badRequest)
+    if let refusal = refusal(registryRequest) {
+      (response, principal) = (refusal, .anonymous)
+    } else if let answer {
+      (response, principal) = (await answer(registryRequest), .anonymous)
     } else {
       (response, principal) = await server.respond(to: registryRequest) {
         wasAdmitted = true
         if waits { try await writer.writeInformationalHead(HTTPResponse(status: .continue)) }
       }
     }
+    response.headers[.requestID] = registryRequest.identity.id
     // A refused client that waited sends no body now, or does so all the same: the next request cannot be told from it.
-    // One that does not wait may be about to send a hundred gigabytes.
+    // One that does not wait may be about to send a hundred gigabytes. One that comes while the server stops has another
+    // to talk to.
     let isRefused = response.status.kind == .clientError || response.status.kind == .serverError
-    let closes = waits && !wasAdmitted || isRefused && registryRequest.hasLargeBody
-    try await write(response, to: writer, isHead: request.method == .head, closes: closes)
-    server.logger.info(
-      "request",
-      metadata: [
-        "remote": "\(facts.remote)", "user": "\(principal)", "method": "\(request.method)",
-        "path": "\(registryRequest.path)", "status": "\(response.status.code)", "bytes": "\(response.body.count)",
-        "ms": "\((ContinuousClock.now - start) / .milliseconds(1))",
-      ])
+    let closes =
+      waits && !wasAdmitted || isRefused && registryRequest.hasLargeBody || server.state.isDraining
+    let entry = AccessLogEntry(
+      time: time, remote: registryRequest.remote, user: "\(principal)", method: request.method.rawValue,
+      path: registryRequest.path, status: response.status.code, bytes: response.body.count, received: 0,
+      milliseconds: 0, identity: registryRequest.identity,
+      realm: server.realms.declared.isEmpty ? nil : server.realms.place(registryRequest)?.realm.description,
+      agent: request.headers[.userAgent])
+    do {
+      try await write(response, to: writer, isHead: request.method == .head, closes: closes)
+    } catch {
+      // Whoever went away in the middle is in the log all the same, by nginx' status for it.
+      tell(entry, start, received, status: 499)
+      throw error
+    }
+    tell(entry, start, received, status: response.status.code)
     if closes {
       await facts.watch.linger(channel)
       throw Finished()
     }
+  }
+
+  private func registryRequest(_ request: Request) -> RegistryRequest {
+    let origin = options.proxies.origin(
+      request.headers,
+      direct: .init(remote: facts.remote, isSecure: facts.isSecure, authority: request.head.authority ?? ""))
+    return RegistryRequest(
+      method: request.method, target: request.head.path ?? "/", headers: request.headers, authority: origin.authority,
+      isSecure: origin.isSecure, remote: origin.remote, localPort: facts.localPort, isFromOwner: facts.isOwner,
+      certificateUser: certificateUser, body: facts.watch.watched(request.body))
+  }
+
+  private var certificateUser: String? {
+    guard let clients = takesTLS ? server.state.clientCertificates : nil else { return nil }
+    return facts.certificate?.names[clients]
+  }
+
+  /// What is turned away before anybody looks at it.
+  private func refusal(_ request: RegistryRequest) -> RegistryResponse? {
+    if takesTLS, !facts.isSecure, !facts.isLocal {
+      // A password must not cross the network in the clear, not even by mistake.
+      return .failure(
+        .unsupported, "this address speaks TLS: use https://\(request.authority)", status: .badRequest)
+    }
+    if answer == nil, request.path != "/healthz", request.path != "/readyz",
+      let wait = server.rateLimits.wait(address: request.remote)
+    {
+      server.metrics.count(.rateLimited, ["address"])
+      return .tooMany(RateExceeded(wait), isAWS: request.headers[.amazonTarget] != nil)
+    }
+    return nil
+  }
+
+  private func tell(_ entry: AccessLogEntry, _ start: ContinuousClock.Instant, _ received: Int64, status: Int) {
+    var entry = entry
+    let took = ContinuousClock.now - start
+    entry.status = status
+    entry.milliseconds = took / .milliseconds(1)
+    entry.received = facts.received.value - received
+    server.metrics.countRequest(
+      RouteLabel(path: entry.path, method: entry.method), method: entry.method, status: status, took: took)
+    if let accessLog = options.accessLog {
+      accessLog.write(entry)
+      return
+    }
+    server.logger.info(
+      "request",
+      metadata: [
+        "remote": "\(entry.remote)", "user": "\(entry.user)", "method": "\(entry.method)", "path": "\(entry.path)",
+        "status": "\(status)", "bytes": "\(entry.bytes)", "ms": "\(entry.milliseconds)", "id": "\(entry.identity.id)",
+      ])
   }
 
   private func write(
@@ -73,6 +136,12 @@ struct Exchange {
     switch response.body {
     case .none:
       try await writer.writeResponse(head)
+    case .bytes(let buffer) where server.state.isDraining:
+      // The end of the response closes such a connection, whether its bytes have left or not.
+      var body = try await writer.writeHead(head)
+      try await body.write(buffer)
+      try await flush()
+      try await body.finish(nil)
     case .bytes(let buffer):
       try await writer.write(response: head, body: ResponseBody(byteBuffer: buffer))
     case .file(let file, let range):
@@ -92,6 +161,13 @@ struct Exchange {
       try await body.write(ByteBuffer(string: parts.end))
       try await body.finish(nil)
     }
+  }
+
+  /// Waits until what was written is with the kernel.
+  private func flush() async throws {
+    let promise = channel.eventLoop.makePromise(of: Void.self)
+    channel.eventLoop.execute { facts.traffic.value.flush(promise: promise) }
+    try await promise.futureResult.get()
   }
 
   /// Through this process, which encrypts it.
@@ -118,4 +194,8 @@ struct Exchange {
       try await promise.futureResult.get()
     }
   }
+}
+
+extension HTTPField.Name {
+  fileprivate static let amazonTarget = known("x-amz-target")
 }

@@ -15,19 +15,23 @@ public struct RegistryRequest: Sendable {
   /// The `Host` header: where the client believes to be.
   public let authority: String
   public let isSecure: Bool
-  /// The other end's address, for the log.
+  /// The client's address, as far as the connection and trusted proxies tell it.
   public let remote: String
   /// The port that the request came to; 0 where it came by none.
   public let localPort: UInt16
   /// True where it came by the store's own socket, whose other end is the store's owner.
   public let isFromOwner: Bool
+  /// What logs and events call the request by.
+  public let identity: RequestIdentity
+  /// The user that the client's certificate names; nil where it showed none.
+  public let certificateUser: String?
   public let body: RequestBody
 
   public init(
     method: HTTPRequest.Method, target: String, headers: HTTPFields = [:], authority: String = "",
     isSecure: Bool = false,
-    remote: String = "", localPort: UInt16 = 0,
-    isFromOwner: Bool = false, body: RequestBody = RequestBody(buffer: ByteBuffer())
+    remote: String = "", localPort: UInt16 = 0, isFromOwner: Bool = false, identity: RequestIdentity? = nil,
+    certificateUser: String? = nil, body: RequestBody = RequestBody(buffer: ByteBuffer())
   ) {
     self.method = method
     let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
@@ -40,6 +44,8 @@ public struct RegistryRequest: Sendable {
     self.remote = remote
     self.localPort = localPort
     self.isFromOwner = isFromOwner
+    self.identity = identity ?? RequestIdentity(headers)
+    self.certificateUser = certificateUser
     self.body = body
   }
 

@@ -23,6 +23,9 @@ extension RegistryResponse {
       var response = failure(.tooManyRequests, AuthenticationFailure.tooManyChecks.description)
       response.headers[.retryAfter] = "1"
       return response
+    case let error as ReadOnlyRefusal: return failure(.unsupported, error.description)
+    case let error as QuotaExceeded: return failure(.denied, error.description)
+    case let error as RateExceeded: return tooMany(error, isAWS: false)
     case let error as AuthenticationFailure: return failure(.unauthorized, error.description)
     case EndpointError.methodNotAllowed(let method, let allowed):
       var response = failure(.unsupported, "\(method) is not supported here")
@@ -41,6 +44,18 @@ extension RegistryResponse {
     // What is left is the registry's own trouble: the log has it, paths and all; the client gets no more than the fact.
     default: return failure(.unknown, "the registry failed to do this; its log says why")
     }
+  }
+
+  /// Clients of the aws CLI's kind look for the error's name. (botocore, retries/standard.py, ThrottlingException)
+  static func tooMany(_ error: RateExceeded, isAWS: Bool) -> RegistryResponse {
+    var response =
+      isAWS
+      ? json(
+        .badRequest, ["__type": "ThrottlingException", "message": "Rate exceeded"],
+        contentType: "application/x-amz-json-1.1")
+      : failure(.tooManyRequests, error.description)
+    response.headers[.retryAfter] = String(error.seconds)
+    return response
   }
 
   private static func status(of error: RegistryError) -> HTTPResponse.Status? {

@@ -132,6 +132,8 @@ extension RegistryServer {
   /// Streams the body into the upload. While one batch is hashed and written on a thread of its own, the next is taken
   /// in (with TLS, decrypted), and no more than that: a fast client waits for the disk, not for memory.
   private func receive(_ request: RegistryRequest, into writer: UploadWriter) async throws {
+    metrics.uploadsUnderWay.add()
+    defer { metrics.uploadsUnderWay.add(-1) }
     // What cannot fit is refused before it fills the disk for everybody.
     if let length = request.contentLength, length > Self.batchSize {
       let room = try await blocking { try self.registry.store.room() }

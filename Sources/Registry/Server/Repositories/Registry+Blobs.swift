@@ -20,11 +20,14 @@ extension Registry {
   func linkBlob(_ digest: Digest, size: Int64, in name: String) throws {
     try holding([digest], in: name, isKept: { try has($0, $1, name) }) { session in
       let repository = try forPush(session, name)
+      let isKnown = try session.exists(
+        "SELECT 1 FROM registry_blob WHERE repository = ?1 AND digest = ?2", [repository.id, digest.description])
       try session.execute(
         """
         INSERT INTO registry_blob (repository, digest, size, linked) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (repository, digest) DO UPDATE SET linked = ?4
         """, [repository.id, digest.description, size, Self.now])
+      try checkQuota(isKnown ? [] : [.bytes], repository, session)
     }
   }
 
@@ -84,53 +87,6 @@ extension Registry {
         "UPDATE registry_blob SET linked = ?1 WHERE digest = ?2 AND repository = ?3",
         [Self.now, digest.description, existingID(session, name)])
     }
-  }
-
-  /// Takes blobs from repositories of any realm where no manifest names them any more, or ever did, and that were not
-  /// pushed or asked for within `age` milliseconds. Returns how many.
-  @discardableResult
-  public func dropUnusedBlobs(olderThan age: Int64 = 24 * 3_600_000) throws -> Int {
-    let limit = Self.now - age
-    let candidates = try metadata.read { session in
-      try session.rows(
-        """
-        SELECT r.account, r.region, r.name, b.digest FROM registry_blob b
-          JOIN registry_repository r ON r.id = b.repository
-        WHERE b.linked < ?1 AND NOT EXISTS (
-          SELECT 1 FROM registry_reference f JOIN registry_manifest m ON m.id = f.manifest
-          WHERE f.digest = b.digest AND m.repository = b.repository)
-        """, [limit]
-      ).map { row in
-        (
-          realm: Realm(account: try row["account"], region: try row["region"]) ?? .main,
-          name: try row["name"] as String, digest: try row["digest"] as String
-        )
-      }
-    }
-    var dropped = 0
-    for candidate in candidates
-    where try at(candidate.realm).dropUnused(Digest(parsing: candidate.digest), in: candidate.name, before: limit) {
-      dropped += 1
-    }
-    return dropped
-  }
-
-  private func dropUnused(_ digest: Digest, in name: String, before limit: Int64) throws -> Bool {
-    var isDropped = false
-    try releasing(in: name) { session in
-      isDropped = false
-      // Looked at again: a push may have come in between.
-      guard let repository = try repositoryID(session, name),
-        try Self.parent(session, digest, repository, kind: "blob") == nil
-      else { return [] }
-      let removed = try session.execute(
-        "DELETE FROM registry_blob WHERE repository = ?1 AND digest = ?2 AND linked < ?3",
-        [repository, digest.description, limit])
-      guard removed > 0 else { return [] }
-      isDropped = true
-      return try has(session, digest, name) ? [] : [digest]
-    }
-    return isDropped
   }
 
   /// Whether the repository has the digest, as a blob or a manifest.

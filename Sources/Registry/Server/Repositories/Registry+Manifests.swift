@@ -164,6 +164,7 @@ extension Registry {
         """, [repository.id, tag, manifest, now])
       if changed > 0 { tagsChanged = true }
     }
+    try checkQuota((isNew ? [.images] : []) + (tagsChanged ? [.tags] : []), repository, session)
     let number = isNew || tagsChanged || isRestored ? try Self.raiseChange(session) : nil
     let result = PutResult(
       digest: digest, mediaType: document.mediaType, subject: document.subject?.digest, isNew: isNew,

@@ -23,19 +23,14 @@ public final class Registry: Sendable {
   public let jobs: Jobs
   /// What is known of vulnerabilities: the same for all realms.
   public let advisories: AdvisoryDatabase
+  public let quotaDefaults: QuotaDefaults
   let cache: ManifestCache
   let access: AccessCache
   let pushes: OngoingPushes
   let pulls: PullTimes
   public let templateDocuments: TemplateDocuments
   let signatures: SignatureVerdicts
-  /// A hold in the store and the row that stands for it are two transactions: without this, a delete's release could
-  /// fall between the hold and the row of a push of the same manifest.
   private let change: ChangeLock
-
-  final class ChangeLock: Sendable {
-    let mutex = Mutex(())
-  }
 
   /// The main realm of what `store` has. `metadata` is the store's own database where it is left out.
   public init(_ store: ContentStore, metadata: (any MetadataDatabase)? = nil, createsOnPush: Bool = true) throws {
@@ -52,6 +47,7 @@ public final class Registry: Sendable {
     events = EventBus()
     jobs = Jobs(metadata)
     advisories = try AdvisoryDatabase(metadata)
+    quotaDefaults = QuotaDefaults()
     cache = try ManifestCache(metadata)
     access = try AccessCache(metadata)
     pushes = try OngoingPushes(metadata)
@@ -59,7 +55,7 @@ public final class Registry: Sendable {
     templateDocuments = TemplateDocuments()
     templateDocuments.registerRepositoryPolicy()
     signatures = SignatureVerdicts()
-    change = ChangeLock()
+    change = try ChangeLock(store.root.appending("registry.lock"))
     templateDocuments.register(
       .lifecyclePolicy, check: { _ = try LifecyclePolicy(parsing: $0) },
       apply: { text, registry, session, repository in
@@ -76,6 +72,7 @@ public final class Registry: Sendable {
     events = other.events
     jobs = other.jobs
     advisories = other.advisories
+    quotaDefaults = other.quotaDefaults
     cache = other.cache
     access = other.access
     pushes = other.pushes
@@ -107,7 +104,7 @@ public final class Registry: Sendable {
     _ digests: [Digest], in repository: String, isKept: (any SQLSession, Digest) throws -> Bool,
     _ write: (any SQLSession) throws -> Result
   ) throws -> Result {
-    try change.mutex.withLock { _ in
+    try change.withLock {
       let owner = owner(repository)
       try store.hold(digests, owner: owner)
       do {
@@ -123,8 +120,8 @@ public final class Registry: Sendable {
 
   /// Deletes rows, then lets go of the digests that `delete` returns.
   func releasing(in repository: String, _ delete: (any SQLSession) throws -> [Digest]) throws {
-    try change.mutex.withLock { _ in
-      for digest in try metadata.write(delete) { try store.release(digest, owner: owner(repository)) }
+    try change.withLock {
+      try store.release(metadata.write(delete), owner: owner(repository))
     }
   }
 
@@ -179,7 +176,9 @@ public final class Registry: Sendable {
       ])
     guard let row else { throw RegistryError.repositoryExists(name) }
     try AccessCache.raise(session)
-    return try Repository(row)
+    let repository = try Repository(row)
+    try checkQuota([.repositories], repository, session)
+    return repository
   }
 
   public func createRepository(
@@ -235,7 +234,7 @@ public final class Registry: Sendable {
 
   /// Deletes a repository; one that has images only with `force`.
   public func deleteRepository(_ name: String, force: Bool = false, by origin: Origin = .unknown) throws -> Repository {
-    let (repository, number) = try change.mutex.withLock { _ in
+    let (repository, number) = try change.withLock {
       let (repository, number) = try metadata.write { session in
         let repository = try existing(session, name)
         if !force,

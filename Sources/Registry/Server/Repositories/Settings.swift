@@ -63,14 +63,18 @@ extension Registry {
   public func settings<Value: Decodable>(
     _ kind: SettingKind, after last: String? = nil, limit: Int = .max, as type: Value.Type
   ) throws -> [(name: String, value: Value)] {
-    try metadata.read { session in
-      try session.rows(
-        """
-        SELECT name, value FROM registry_setting
-        WHERE account = ?1 AND region = ?2 AND kind = ?3 AND (name > ?4 OR ?5 = 1) ORDER BY name LIMIT ?6
-        """, [realm.account, realm.region, kind.rawValue, last ?? "", last == nil, limit]
-      ).map { (try $0["name"], try JSONDecoder().decode(type, from: Data(($0["value"] as String).utf8))) }
-    }
+    try metadata.read { try settings($0, kind, after: last, limit: limit, as: type) }
+  }
+
+  public func settings<Value: Decodable>(
+    _ session: any SQLSession, _ kind: SettingKind, after last: String? = nil, limit: Int = .max, as type: Value.Type
+  ) throws -> [(name: String, value: Value)] {
+    try session.rows(
+      """
+      SELECT name, value FROM registry_setting
+      WHERE account = ?1 AND region = ?2 AND kind = ?3 AND (name > ?4 OR ?5 = 1) ORDER BY name LIMIT ?6
+      """, [realm.account, realm.region, kind.rawValue, last ?? "", last == nil, limit]
+    ).map { (try $0["name"], try JSONDecoder().decode(type, from: Data(($0["value"] as String).utf8))) }
   }
 
   // MARK: of a repository

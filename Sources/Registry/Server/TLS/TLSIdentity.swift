@@ -15,16 +15,19 @@ public enum TLSSource: Sendable {
 /// A server's certificate, changed without a restart: each new connection takes the one that is current.
 public final class TLSIdentity: Sendable {
   private let source: TLSSource
+  /// Whose certificates sign clients in; nil asks for none.
+  public let clients: ClientCertificates?
   private let logger: Logger
   private let current: Mutex<State>
   /// True where the CA was made just now, and nobody trusts it yet.
   public let madeAuthority: Bool
 
-  public init(_ source: TLSSource, logger: Logger) throws {
+  public init(_ source: TLSSource, clients: ClientCertificates? = nil, logger: Logger) throws {
     self.source = source
+    self.clients = clients
     self.logger = logger
-    let (context, madeAuthority) = try Self.load(source)
-    current = Mutex(State(context: context, stamp: Self.stamp(source)))
+    let (context, madeAuthority) = try Self.load(source, clients)
+    current = Mutex(State(context: context, stamp: Self.stamp(source, clients)))
     self.madeAuthority = madeAuthority
   }
 
@@ -32,9 +35,9 @@ public final class TLSIdentity: Sendable {
 
   /// Takes a renewed certificate in. Where it cannot be read, the present one stays, and the log says why.
   public func reload() {
-    let stamp = Self.stamp(source)
+    let stamp = Self.stamp(source, clients)
     do {
-      let (context, _) = try Self.load(source)
+      let (context, _) = try Self.load(source, clients)
       current.withLock { $0 = State(context: context, stamp: stamp) }
     } catch {
       // Told once for each state of the files, not each minute.
@@ -45,7 +48,7 @@ public final class TLSIdentity: Sendable {
 
   /// The same where the files are others than before.
   func reloadIfChanged() {
-    let stamp = Self.stamp(source)
+    let stamp = Self.stamp(source, clients)
     if current.withLock({ $0.stamp != stamp }) { reload() }
   }
 
@@ -54,18 +57,19 @@ public final class TLSIdentity: Sendable {
     var stamp: [FileStamp?]
   }
 
-  private static func stamp(_ source: TLSSource) -> [FileStamp?] {
-    let paths: [FilePath] =
+  private static func stamp(_ source: TLSSource, _ clients: ClientCertificates?) -> [FileStamp?] {
+    var paths: [FilePath] =
       switch source {
       case .files(let chain, let key): [chain, key]
       case .authority(let authority, _):
         [authority.directory.appending("server.crt"), authority.directory.appending("server.key")]
       }
+    if let clients { paths.append(clients.authorities) }
     // One that cannot be looked at counts as changed once: loading it then says why.
     return paths.map { try? FileStamp($0) }
   }
 
-  private static func load(_ source: TLSSource) throws -> (NIOSSLContext, madeAuthority: Bool) {
+  private static func load(_ source: TLSSource, _ clients: ClientCertificates?) throws -> (NIOSSLContext, madeAuthority: Bool) {
     let chain: [UInt8], key: [UInt8], madeAuthority: Bool
     let chainPath: FilePath, keyPath: FilePath
     switch source {
@@ -92,6 +96,19 @@ public final class TLSIdentity: Sendable {
       certificateChain: certificates.map { .certificate($0) }, privateKey: .privateKey(privateKey))
     configuration.minimumTLSVersion = .tlsv12
     configuration.applicationProtocols = ["http/1.1"]
+    if let clients {
+      let authorities: [NIOSSLCertificate]
+      do { authorities = try NIOSSLCertificate.fromPEMBytes(readFile(clients.authorities, limit: 4 << 20)) } catch {
+        throw CertificateError.unusable(clients.authorities, "it has no certificate in PEM (\(error))")
+      }
+      guard !authorities.isEmpty else {
+        throw CertificateError.unusable(clients.authorities, "it has no certificate in PEM")
+      }
+      // Browsers choose among their certificates by it.
+      configuration.sendCANameList = true
+      configuration.trustRoots = .certificates(authorities)
+      configuration.certificateVerification = clients.isRequired ? .noHostnameVerification : .optionalVerification
+    }
     do { return (try NIOSSLContext(configuration: configuration), madeAuthority) } catch {
       throw CertificateError.unusable(keyPath, "certificate and key do not go together (\(error))")
     }

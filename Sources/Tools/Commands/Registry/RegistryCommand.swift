@@ -13,6 +13,7 @@ public struct RegistryCommand: AsyncParsableCommand {
       RegistryVulnDBCommand.self,
       SignaturePolicyCommand.self,
       SigningKeyCommand.self,
+      RegistryConfigCommand.self, RegistryGarbageCommand.self, RegistryModeCommand.self, RegistryQuotaCommand.self, RegistryWebhookCommand.self,
     ])
 
   public init() {}
@@ -25,4 +26,7 @@ extension GlobalOptions {
     _ = try ContentStore.open(root)
     return RegistryFiles(root: root)
   }
+
+  /// The registry of the store, for a look or a change beside servers that run.
+  func registry() throws -> Registry { try Registry(ContentStore.open(locations().root, longLived: true)) }
 }

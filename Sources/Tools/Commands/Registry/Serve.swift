@@ -1,4 +1,5 @@
 public import ArgumentParser
+internal import ConfigurationFiles
 internal import Content
 internal import Console
 internal import ECRAPI
@@ -22,21 +23,28 @@ public struct ServeCommand: AsyncParsableCommand {
       what the rest may do. Users, keys and policies count from the next request on.
 
       Without a certificate the registry makes a certificate authority of its own, which clients must trust: \
-      clipper registry ca prints it. Plain HTTP on the same port is answered to this host alone. SIGHUP reads the \
-      certificate again, SIGTERM finishes what is under way and stops. An upload goes on where it was after a restart.
+      clipper registry ca prints it. Plain HTTP on the same port is answered to this host alone.
+
+      Settings come from flags, the environment (CLIPPER_REGISTRY_SECTION_KEY) and a file, in this order; \
+      `clipper registry config show` prints all of them. SIGHUP reads the file and certificates again and begins the access \
+      log anew. SIGTERM finishes what is under way and stops, a second one at once. An upload goes on where it was after a \
+      restart.
       """)
 
   @OptionGroup var global: GlobalOptions
 
-  @Option(
-    help: ArgumentHelp(
-      "Where to listen, HOST:PORT; :PORT is every address of this host. Repeatable.", valueName: "address"))
-  var listen: [String] = ["127.0.0.1:5000"]
+  @OptionGroup var settings: RegistrySettingOptions
 
   @Option(
     help: ArgumentHelp(
-      "auto: TLS with the given certificate or an own authority's; off: plain HTTP.", valueName: "mode"))
-  var tls: TLSMode = .auto
+      "Where to listen, HOST:PORT; :PORT is every address of this host. Repeatable. (127.0.0.1:5000)",
+      valueName: "address"))
+  var listen: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "auto: TLS with the given certificate or an own authority's; off: plain HTTP. (auto)", valueName: "mode"))
+  var tls: String?
 
   @Option(help: ArgumentHelp("The server's certificate chain in PEM, its own first.", valueName: "file"))
   var tlsCert: String?
@@ -51,8 +59,9 @@ public struct ServeCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Users beside those of `registry user`: htpasswd lines with bcrypt.", valueName: "file"))
   var htpasswd: String?
 
-  @Option(help: ArgumentHelp("What is open to those who do not sign in: none, pull or push.", valueName: "access"))
-  var anonymous: AnonymousAccess = .none
+  @Option(
+    help: ArgumentHelp("What is open to those who do not sign in: none, pull or push. (none)", valueName: "access"))
+  var anonymous: String?
 
   @Flag(name: .customLong("no-create"), help: "A push to a repository that does not exist is refused.")
   var refusesNewRepositories = false
@@ -63,7 +72,7 @@ public struct ServeCommand: AsyncParsableCommand {
   var externalURL: String?
 
   @Option(help: ArgumentHelp("Twelve digits that ECR's answers call the registry by.", valueName: "id"))
-  var account: String = RealmTable.defaultAccount
+  var account: String?
 
   @Option(help: ArgumentHelp("The one AWS region that clients may sign for; any, where left out.", valueName: "name"))
   var region: String?
@@ -82,78 +91,69 @@ public struct ServeCommand: AsyncParsableCommand {
 
   public init() {}
 
-  public mutating func validate() throws {
-    guard (tlsCert == nil) == (tlsKey == nil) else { throw ValidationError("--tls-cert and --tls-key go together") }
-    guard tls == .auto || tlsCert == nil else { throw ValidationError("--tls off has no use for a certificate") }
-    guard tlsName.isEmpty || (tls == .auto && tlsCert == nil) else {
-      throw ValidationError("--tls-name is for the certificate that the registry makes itself")
+  /// The flags above as settings.
+  private var flags: [ConfigurationReader.Flag] {
+    var flags = [
+      ConfigurationReader.Flag("listen.addresses", "--listen", listen), .init("tls.names", "--tls-name", tlsName),
+      .init("realms.others", "--realm", realm),
+    ]
+    flags.removeAll { $0.values.isEmpty }
+    for (key, name, value) in [
+      ("listen.external-url", "--external-url", externalURL), ("tls.mode", "--tls", tls),
+      ("tls.certificate", "--tls-cert", tlsCert), ("tls.key", "--tls-key", tlsKey),
+      ("access.htpasswd", "--htpasswd", htpasswd), ("access.anonymous", "--anonymous", anonymous),
+      ("repositories.create-on-push", "--no-create", refusesNewRepositories ? "false" : nil),
+      ("realms.account", "--account", account), ("realms.region", "--region", region),
+      ("realms.ecr-domain", "--ecr-domain", ecrDomain),
+    ] {
+      if let value { flags.append(.init(key, name, [value])) }
     }
-    if let externalURL, !externalURL.hasPrefix("http://"), !externalURL.hasPrefix("https://") {
-      throw ValidationError("--external-url begins with https:// or http://")
-    }
-  }
-
-  private func realmTable() throws -> (table: RealmTable, ports: [UInt16]) {
-    var declared: [Realm] = []
-    var ports: [UInt16: Realm] = [:]
-    for text in realm {
-      let halves = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      let names = halves[0].split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-      guard names.count == 2, let realm = Realm(account: names[0], region: names[1]) else {
-        throw Failure(
-          "--realm \"\(text)\": an account's id of twelve digits, a slash, and a region such as eu-west-1", status: 125)
-      }
-      if halves.count == 2 {
-        guard let port = UInt16(halves[1]), port > 0, ports[port] == nil else {
-          throw Failure("--realm \"\(text)\": \"\(halves[1])\" is no port that is still free", status: 125)
-        }
-        ports[port] = realm
-      }
-      declared.append(realm)
-    }
-    guard let table = RealmTable(account: account, region: region, declared: declared, ports: ports, domain: ecrDomain)
-    else {
-      throw Failure(
-        "--account \"\(account)\" has twelve digits, and --region is a name such as eu-west-1", status: 125)
-    }
-    return (table, ports.keys.sorted())
+    return flags
   }
 
   public mutating func run() async throws {
-    let addresses: [ListenAddress]
-    do { addresses = try listen.map { try ListenAddress(parsing: $0) } } catch {
-      throw Failure("\(error)", status: 125)
-    }
-    let (realms, ports) = try realmTable()
-    let host = addresses.first?.host ?? ""
-    let listening = addresses + ports.map { ListenAddress(host: host, port: $0) }
     let logger = global.logger("registry")
     let root = try global.locations().root
+    let (settings, flags) = (settings, flags)
+    let configuration = try settings.read(root, flags)
+    let addresses = configuration.listeningAddresses
     let store = try ContentStore.open(root, longLived: true, readers: 2)
     let files = RegistryFiles(root: root)
-    let passwords = [files.passwords] + (htpasswd.map { [PasswordFile(FilePath($0))] } ?? [])
+    let passwords = [files.passwords] + (configuration.access.htpasswd.map { [PasswordFile($0)] } ?? [])
     // A file that cannot be used is told now, not at the first sign-in.
     let userCount = try passwords.reduce(0) { try $0 + $1.users().count }
-    let identity = try identity(files, listening, logger)
-    let registry = try Registry(store, createsOnPush: !refusesNewRepositories)
+    let identity = try Self.identity(configuration, files, logger)
+    let registry = try Registry(store, createsOnPush: configuration.repositories.createOnPush)
     let console = try Console(registry, cache: files.directory.appending("layers"), logger: logger)
     let server = RegistryServer(
       registry,
       authenticator: Authenticator(passwords: passwords, keys: files.keys, secret: try files.secret(), logger: logger),
-      policy: AccessPolicy(anonymous: anonymous),
-      externalURL: externalURL.map { String($0.reversed().drop { $0 == "/" }.reversed()) }, realms: realms,
-      endpoints: [ECREndpoint().endpoint, console.endpoint], logger: logger)
+      policy: AccessPolicy(anonymous: configuration.access.anonymous), externalURL: configuration.listen.externalURL,
+      realms: configuration.realms.table, endpoints: [ECREndpoint().endpoint, console.endpoint], logger: logger)
     let peers = RegistryClient(store: store, configuration: Self.peerConfiguration)
     server.replication.connect(RemoteRegistries(files.remotes, secrets: files.secrets, client: peers))
+    let delivery = WebhookDelivery(registry, realms: configuration.realms.table, metrics: server.metrics)
+    delivery.begin()
+    configuration.apply(to: server, delivery)
+    let options = try configuration.serveOptions(server.metrics)
     let isEmpty = try userCount == 0 && files.keys.list().isEmpty
-    let (usesOwnAuthority, keepsOut) = (identity != nil && tlsCert == nil, isEmpty && anonymous != .push)
-    let signals = StopSignals { identity?.reload() }
+    let anonymous = configuration.access.anonymous
+    let (usesOwnAuthority, keepsOut) = (
+      identity != nil && configuration.tls.certificate == nil, isEmpty && anonymous != .push
+    )
+    let reload = ConfigurationReload(configuration, server, delivery, options.accessLog, identity) {
+      try settings.read(root, flags)
+    }
+    let signals = StopSignals { reload.run() }
     try await server.serve(
-      on: listening, tls: identity,
+      on: addresses, tls: identity, grace: configuration.stop.grace.duration, options: options,
       onReady: { bound in
-        printError(Self.greeting(bound, root, isSecure: identity != nil, usesOwnAuthority, keepsOut))
+        printError(
+          Self.greeting(
+            Array(bound.prefix(addresses.count)), root, isSecure: identity != nil, usesOwnAuthority, keepsOut))
       },
       until: { await signals.wait() })
+    await delivery.stop()
     try await peers.shutdown()
   }
 
@@ -165,21 +165,18 @@ public struct ServeCommand: AsyncParsableCommand {
     return configuration
   }
 
-  private func identity(_ files: RegistryFiles, _ addresses: [ListenAddress], _ logger: Logger) throws -> TLSIdentity? {
-    if let tlsCert, let tlsKey {
-      return try TLSIdentity(.files(chain: FilePath(tlsCert), key: FilePath(tlsKey)), logger: logger)
+  private static func identity(
+    _ configuration: ServeConfiguration, _ files: RegistryFiles, _ logger: Logger
+  ) throws -> TLSIdentity? {
+    let tls = configuration.tls
+    if let chain = tls.certificate, let key = tls.key {
+      return try TLSIdentity(.files(chain: chain, key: key), clients: tls.clients, logger: logger)
     }
-    guard tls == .auto else { return nil }
-    var extra: [ServerName] = []
-    if let externalURL, let name = Self.host(of: externalURL) { extra.append(name) }
-    for text in tlsName {
-      guard let name = ServerName(text) else {
-        throw Failure("--tls-name \"\(text)\" is neither a name nor an address", status: 125)
-      }
-      extra.append(name)
-    }
-    let names = ServerName.needed(listening: addresses.map(\.serverName), extra: extra)
-    return try TLSIdentity(.authority(files.authority, names: names), logger: logger)
+    guard tls.mode == .auto else { return nil }
+    let external = configuration.listen.externalURL.flatMap { Self.host(of: $0) }
+    let names = ServerName.needed(
+      listening: configuration.listeningAddresses.map(\.serverName), extra: (external.map { [$0] } ?? []) + tls.names)
+    return try TLSIdentity(.authority(files.authority, names: names), clients: tls.clients, logger: logger)
   }
 
   /// `https://registry.example:5000/` names `registry.example`.
@@ -218,6 +215,4 @@ public struct ServeCommand: AsyncParsableCommand {
   }
 }
 
-enum TLSMode: String, CaseIterable, ExpressibleByArgument { case auto, off }
-
-extension AnonymousAccess: ExpressibleByArgument {}
+enum TLSMode: String, CaseIterable, Sendable { case auto, off }
