@@ -251,7 +251,7 @@ let package = Package(
     tests(
       "RegistryServer",
       [
-        crypto, "Lifecycle", "AccessPolicies", "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging,
+        crypto, "RegistryClient", "Lifecycle", "AccessPolicies", "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging,
         httpTypes, nioCore,
         system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -268,7 +268,7 @@ let package = Package(
     tests(
       "ECRAPI",
       [
-        "Signatures", "ECRAPI", "RegistryServer", "Scanning", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", logging, httpTypes, nioCore,
+        "RegistryClient", "Signatures", "ECRAPI", "RegistryServer", "Scanning", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", logging, httpTypes, nioCore,
         system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
       ]),

@@ -9,10 +9,6 @@ import Testing
 
     // signing
     "PutSigningConfiguration", "GetSigningConfiguration", "DeleteSigningConfiguration", "DescribeImageSigningStatus",
-
-    // pull-through cache
-    "CreatePullThroughCacheRule", "DescribePullThroughCacheRules", "UpdatePullThroughCacheRule",
-    "DeletePullThroughCacheRule", "ValidatePullThroughCacheRule",
   ]
 
   @Test func everyOperationOfTheModelAnswers() {

@@ -81,6 +81,7 @@ final class TestRegistry: Sendable {
     let bytes: [UInt8] =
       switch response.body {
       case .none: []
+      case .arriving(let blob): try await Self.read(blob, server)
       case .bytes(let buffer): Array(buffer.readableBytesView)
       case .parts(let file, let parts):
         try parts.parts.reduce(into: []) { bytes, part in
@@ -90,6 +91,11 @@ final class TestRegistry: Sendable {
       case .file(let file, let range): Array(try file.read(at: range.lowerBound, count: range.count).readableBytesView)
       }
     return Answer(status: response.status.code, headers: response.headers, body: bytes)
+  }
+
+  private static func read(_ blob: ArrivingBlob, _ server: RegistryServer) async throws -> [UInt8] {
+    try await blob.complete()
+    return Array(try await blob.read(at: 0, count: blob.blob.size, server).readableBytesView)
   }
 
   // MARK: content

@@ -3,7 +3,7 @@ internal import struct Crypto.SHA256
 internal import struct Crypto.SHA512
 internal import Glibc
 public import ImageSpec
-internal import Kernel
+public import Kernel
 internal import SystemPackage
 
 /// A blob being written: hashed on the way, and visible as content only when it is committed.
@@ -209,6 +209,15 @@ extension ContentStore {
   }
 
   public func ingestExists(_ key: String) -> Bool { access(ingestPath(key).string, F_OK) == 0 }
+
+  /// What was written so far of an ingest that somebody writes, for reading along; nil where there is none (any more).
+  public func openIngest(_ key: String) throws -> OwnedDescriptor? {
+    do { return try openat2(AT_FDCWD, ingestPath(key).string, flags: O_RDONLY) } catch Errno.noSuchFileOrDirectory {
+      return nil
+    } catch {
+      throw ContentError.system(operation: "read", path: ingestPath(key), error)
+    }
+  }
 
   /// Removes the ingest of a key that nobody writes; one that is not there is fine.
   public func discardIngest(_ key: String) throws {

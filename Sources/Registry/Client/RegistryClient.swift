@@ -122,6 +122,21 @@ public final class RegistryClient: Sendable {
     throw await client.transport.failure(answer, host: host, what: "the sign-in")
   }
 
+  /// Whether a registry is there, whoever it lets in. Throws what is wrong.
+  public func probe(host name: String) async throws {
+    let host = Host(name)
+    let request = try await request(host, .base, scopes: [], what: "the registry")
+    let answer = try await transport.retrying(host: host.name, what: request.what) {
+      let answer = try await self.transport.bare(request, authorization: nil)
+      if let failure = await Transport.transient(answer) { throw failure }
+      return answer
+    }
+    guard answer.status == 401 || (200...299).contains(answer.status) else {
+      throw await transport.failure(answer, host: host, what: request.what)
+    }
+    await answer.drain()
+  }
+
   public func login(host: String, username: String, password: String) async throws {
     try await login(host: host, credential: Credential(username: username, password: password))
   }

@@ -4,6 +4,7 @@ import Kernel
 public import Logging
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// A registry's HTTP interface: who asks, may they, and which handler answers.
 ///
@@ -27,6 +28,7 @@ public final class RegistryServer: Sendable {
   /// Milliseconds between two runs of a repository's lifecycle policy; nil runs none. Amazon ECR's is a day.
   let lifecycleInterval: Int64?
   public let signing: ManagedSigning
+  private let connectedCache = Mutex<PullThroughCache?>(nil)
   let threads: NIOThreadPool
   private let endpoints: [Endpoint]
 
@@ -59,6 +61,12 @@ public final class RegistryServer: Sendable {
   }
 
   deinit { threads.shutdownGracefully { _ in } }
+
+  /// What fills repositories from other registries; nil where the server does not.
+  public var cache: PullThroughCache? { connectedCache.withLock { $0 } }
+
+  /// Called before the server begins.
+  public func connect(_ cache: PullThroughCache) { connectedCache.withLock { $0 = cache } }
 
   /// Runs what may wait for a disk or a lock away from the event loops.
   public func blocking<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {

@@ -99,6 +99,7 @@ extension RegistryServer {
       }
       group.addTask { await self.keepUp(tls) }
       group.addTask { await self.collectRegularly() }
+      if let cache = self.cache { group.addTask { await cache.run() } }
       group.addTask {
         await self.registry.jobs.run(logger: self.logger) { work in try await self.blocking(work) }
       }

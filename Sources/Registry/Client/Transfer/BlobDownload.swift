@@ -49,7 +49,7 @@ extension RegistryClient {
         return
       }
       do {
-        let ingest = try store.ingest("pull-\(blob.digest)")
+        let ingest = try store.ingest(Self.ingestKey(blob.digest))
         try await download(blob, from: name, into: ingest, what: what, progress, makeTap)
         progress?(.finished(blob.digest))
         return
@@ -58,7 +58,7 @@ extension RegistryClient {
         try await configuration.retry.sleep(.milliseconds(Self.busyPoll))
       }
     }
-    throw ContentError.ingestBusy("pull-\(blob.digest)")
+    throw ContentError.ingestBusy(Self.ingestKey(blob.digest))
   }
 
   /// Unpacks a blob that needs no download.
@@ -94,7 +94,7 @@ extension RegistryClient {
       guard resumed else {
         throw RegistryClientError.digestMismatch(host: name.domain, what: what, expected: expected, actual: actual)
       }
-      try await download(blob, from: name, into: try store.ingest("pull-\(blob.digest)"), what: what, progress, makeTap)
+      try await download(blob, from: name, into: try store.ingest(Self.ingestKey(blob.digest)), what: what, progress, makeTap)
     }
   }
 

@@ -5,9 +5,9 @@ public import ImageSpec
 internal import NIOHTTP1
 
 /// A manifest or index as a registry sent it.
-struct FetchedManifest: Sendable {
-  let descriptor: Descriptor
-  let bytes: [UInt8]
+public struct FetchedManifest: Sendable {
+  public let descriptor: Descriptor
+  public let bytes: [UInt8]
 }
 
 extension RegistryClient {
@@ -23,6 +23,11 @@ extension RegistryClient {
     return try await fetchManifest(name, ManifestReference(name), onRetry: nil).descriptor
   }
 
+  /// What a name points at now, with its digest verified; nothing is stored.
+  public func manifest(_ name: Reference) async throws -> FetchedManifest {
+    try await fetchManifest(name, ManifestReference(name), onRetry: nil)
+  }
+
   /// nil where the answer does not say enough.
   func head(_ name: Reference, onRetry: RetryNotice?) async throws -> Descriptor? {
     let host = Host(name)
@@ -32,6 +37,10 @@ extension RegistryClient {
     request.method = .HEAD
     request.headers.add(name: "accept", value: Self.accept)
     let answer = try await transport.send(request, onRetry: onRetry)
+    // A body is read once: that of a refusal is for its reason.
+    guard answer.status == 200 || answer.status == 405 || answer.status == 501 else {
+      throw await transport.failure(answer, host: host, what: what)
+    }
     await answer.drain()
     switch answer.status {
     case 200:
@@ -40,8 +49,7 @@ extension RegistryClient {
         let size = answer.headers.first(name: "content-length").flatMap({ Int64($0) }), size > 0
       else { return nil }
       return Descriptor(mediaType: MediaType(Self.bareType(type)), digest: digest, size: size)
-    case 405, 501: return nil
-    default: throw await transport.failure(answer, host: host, what: what)
+    default: return nil
     }
   }
 

@@ -26,6 +26,9 @@ struct ImageFailure: Error, Encodable {
     case missingDigestAndTag = "MissingDigestAndTag"
     case referencedByManifestList = "ImageReferencedByManifestList"
     case inaccessible = "ImageInaccessible"
+    case upstreamAccessDenied = "UpstreamAccessDenied"
+    case upstreamTooManyRequests = "UpstreamTooManyRequests"
+    case upstreamUnavailable = "UpstreamUnavailable"
   }
 
   let imageId: ImageIdentifier
@@ -47,6 +50,9 @@ struct ImageFailure: Error, Encodable {
       case .missingDigestAndTag: "Invalid request parameters: both tag and digest cannot be null"
       case .referencedByManifestList: "Requested image referenced by manifest list"
       case .inaccessible: "Requested image is not accessible"
+      case .upstreamAccessDenied: "The upstream registry denied access to the requested image"
+      case .upstreamTooManyRequests: "The upstream registry limits requests at the moment"
+      case .upstreamUnavailable: "The upstream registry does not answer"
       }
     failureReason = reason ?? words
   }
@@ -105,6 +111,19 @@ extension Call {
       return try registry.manifests(
         in: repository, after: last, tagged: tagged, storageClass: classes.count == 1 ? classes[0] : nil, limit: limit)
     }
+  }
+}
+
+extension ImageFailure {
+  init(_ image: ImageIdentifier, _ error: UpstreamError) {
+    let code: Code =
+      switch error {
+      case .notFound: .notFound
+      case .accessDenied, .notAllowed: .upstreamAccessDenied
+      case .tooManyRequests: .upstreamTooManyRequests
+      case .unavailable: .upstreamUnavailable
+      }
+    self.init(image, code)
   }
 }
 
@@ -292,7 +311,7 @@ struct ImageOutput: Encodable, Sendable {
   let imageManifestMediaType: String
 }
 
-struct BatchGetImage: OperationInput {
+struct BatchGetImage: AsyncOperationInput {
   var registryId: String?
   var repositoryName: String
   var imageIds: [ImageIdentifier]
@@ -308,12 +327,41 @@ struct BatchGetImage: OperationInput {
   /// Bytes of manifests in one answer: a hundred of the largest would be 400 MiB.
   private static let answerLimit = 32 << 20
 
-  func run(_ call: Call) throws -> Output {
+  func run(_ call: Call) async throws -> Output {
     try call.checkName(repositoryName, registry: registryId)
+    let failures = try await prepare(call)
+    return try await call.server.blocking { try collect(failures, call) }
+  }
+
+  /// Has what a cache's rule covers fetched. Returns why some could not be.
+  private func prepare(_ call: Call) async throws -> [ImageIdentifier: ImageFailure] {
+    guard let cache = call.server.cache else { return [:] }
+    var failures: [ImageIdentifier: ImageFailure] = [:]
+    for image in imageIds {
+      let digest = image.imageDigest.flatMap { try? Digest(parsing: $0) }
+      let tag = image.imageTag.flatMap { Reference.isTag($0) ? $0 : nil }
+      guard let reference = digest.map(ManifestReference.digest) ?? tag.map(ManifestReference.tag) else { continue }
+      do { try await cache.prepare(reference, in: repositoryName, of: call.registry) } catch let error as UpstreamError
+      {
+        failures[image] = ImageFailure(image, error)
+      }
+    }
+    // A repository that nothing could be fetched for was not made: then this is all there is to say.
+    if let failure = failures.values.first, try !call.registry.repositoryExists(repositoryName) {
+      if failure.failureCode == .notFound {
+        throw ECRError.repositoryNotFound(repositoryName, registry: call.registryID)
+      }
+      throw ECRError("UnableToGetUpstreamImageException", failure.failureReason)
+    }
+    return failures
+  }
+
+  private func collect(_ failures: [ImageIdentifier: ImageFailure], _ call: Call) throws -> Output {
     var output = Output()
     var size = 0
     for image in imageIds {
       do {
+        if let failure = failures[image] { throw failure }
         let found = try call.naming(repositoryName) { try call.find(image, in: repositoryName) }
         if let acceptedMediaTypes, !acceptedMediaTypes.contains(found.mediaType.rawValue) {
           throw ImageFailure(image, .notFound)

@@ -241,7 +241,9 @@ struct GetDownloadUrlForLayer: OperationInput {
     }
     try call.naming(repositoryName) {
       _ = try call.registry.repository(repositoryName)
-      guard try call.registry.blob(digest, in: repositoryName) != nil else {
+      // A layer that a cache's rule covers comes when the address is asked for.
+      let isComing = try call.server.cache?.known(digest, in: repositoryName, of: call.registry) != nil
+      guard try isComing || call.registry.blob(digest, in: repositoryName) != nil else {
         throw ECRError(
           "LayersNotFoundException",
           "The following layers with digests '\(digest)' do not exist in the repository with name '\(repositoryName)' "

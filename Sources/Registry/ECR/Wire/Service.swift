@@ -30,6 +30,7 @@ struct Service: Sendable {
       Operation.scanning,
       Operation.signing,
       Operation.replication,
+      Operation.cacheRules,
       Operation.templates,
       Operation.account,
     ])

@@ -152,6 +152,15 @@ struct Exchange {
         try await send(file, range)
       }
       try await body.finish(nil)
+    case .arriving(let blob):
+      var body = try await writer.writeHead(head)
+      var offset: Int64 = 0
+      while offset < blob.blob.size {
+        let buffer = try await blob.read(at: offset, count: 256 << 10, server)
+        offset += Int64(buffer.readableBytes)
+        try await body.write(buffer)
+      }
+      try await body.finish(nil)
     case .parts(let file, let parts):
       var body = try await writer.writeHead(head)
       for part in parts.parts {

@@ -80,11 +80,14 @@ public struct RegistryResponse: Sendable {
     case bytes(ByteBuffer)
     case file(BlobFile, Range<Int64>)
     case parts(BlobFile, MultipartRanges)
+    /// What is still on its way here.
+    case arriving(ArrivingBlob)
 
     var count: Int64 {
       switch self {
       case .none: 0
       case .parts(_, let parts): parts.count
+      case .arriving(let blob): blob.blob.size
       case .bytes(let buffer): Int64(buffer.readableBytes)
       case .file(_, let range): Int64(range.count)
       }

@@ -15,14 +15,17 @@ extension RegistryServer {
     _ registry: Registry, _ name: String, _ digest: Digest, _ request: RegistryRequest
   ) async throws -> RegistryResponse {
     let isHead = request.method == .head
-    let (size, file) = try await blocking { () -> (Int64, BlobFile?) in
+    let (size, file, arriving) = try await blocking { [cache] () -> (Int64, BlobFile?, ArrivingBlob?) in
       guard let blob = try registry.blob(digest, in: name) else {
+        if let cache, let known = try cache.known(digest, in: name, of: registry) {
+          return (known.size, nil, isHead ? nil : cache.fetch(known, in: name, of: registry))
+        }
         throw try registry.repositoryExists(name)
           ? RegistryError.blobUnknown(digest, repository: name) : RegistryError.repositoryUnknown(name)
       }
       // A push asks like this, and then leaves out what is here.
       if isHead, blob.isOld { try registry.touchBlob(digest, in: name) }
-      return (blob.size, isHead ? nil : BlobFile(try registry.store.open(digest)))
+      return (blob.size, isHead ? nil : BlobFile(try registry.store.open(digest)), nil)
     }
     let tag = "\"\(digest)\""
     var headers: HTTPFields = [
@@ -31,6 +34,8 @@ extension RegistryServer {
     ]
     if Self.matches(request.headers[.ifNoneMatch], tag) { return RegistryResponse(.notModified, headers) }
     headers[.contentLength] = String(size)
+    // A range of what is not here yet is answered with the whole.
+    if let arriving { return RegistryResponse(.ok, headers, body: .arriving(arriving)) }
     // HEAD has no ranges. (RFC 9110, section 14.2)
     guard let file else { return RegistryResponse(.ok, headers) }
     // A range of another state is answered with the whole. (RFC 9110, section 13.1.5)

@@ -7,6 +7,7 @@ extension RegistryServer {
   func getManifest(
     _ admitted: Admitted, _ name: String, _ reference: ManifestReference, _ request: RegistryRequest
   ) async throws -> RegistryResponse {
+    if let cache { try await cache.prepare(reference, in: name, of: admitted.registry) }
     let content: ManifestContent
     let warnings: [String]
     let (registry, user) = (admitted.registry, admitted.principal.user)

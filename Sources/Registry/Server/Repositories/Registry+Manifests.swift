@@ -68,15 +68,15 @@ extension Registry {
   /// Stores a manifest and points tags at it: the last step of every push, by `/v2/` and by ECR's PutImage.
   ///
   /// `expected` is the digest that the request names; it also chooses the algorithm. Everything that the manifest names
-  /// must be in the repository already, so that a tag never leads to half an image.
+  /// must be in the repository already, so that a tag never leads to half an image; `lacking` lets it come later.
   public func putManifest(
     _ bytes: [UInt8], contentType: MediaType?, in name: String, tags: [String], expected: Digest? = nil,
-    by origin: Origin = .unknown
+    by origin: Origin = .unknown, lacking: Bool = false
   ) throws -> PutResult {
     let document = try ManifestDocument(parsing: bytes, contentType: contentType)
     let digest = ContentStore.digest(of: bytes, expected?.algorithm ?? .sha256)
     if let expected, expected != digest { throw RegistryError.digestMismatch(expected: expected, actual: digest) }
-    try checkBefore(document, digest, name, tags)
+    try checkBefore(document, digest, name, tags, lacking)
     // Tags lead people to images; what has none may wait for its signature.
     let warnings = tags.isEmpty ? [] : try enforceSignatures(digest, bytes, tags: tags, in: name, at: .push)
 
@@ -91,7 +91,7 @@ extension Registry {
       throw error
     }
     var (result, number) = try holding([digest], in: name, isKept: { try has($0, $1, name) }) { session in
-      try record(session, document, digest, Int64(bytes.count), name, tags, origin)
+      try record(session, document, digest, Int64(bytes.count), name, tags, origin, lacking)
     }
     if let number {
       cache.remove(
@@ -105,14 +105,16 @@ extension Registry {
   }
 
   /// Seen before anything is written; seen again in the transaction, since others delete meanwhile.
-  private func checkBefore(_ document: ManifestDocument, _ digest: Digest, _ name: String, _ tags: [String]) throws {
+  private func checkBefore(
+    _ document: ManifestDocument, _ digest: Digest, _ name: String, _ tags: [String], _ lacking: Bool
+  ) throws {
     try metadata.read { session in
       if let repository = try repository(session, name) {
-        _ = try Self.contentSize(session, document, repository)
+        _ = try Self.contentSize(session, document, repository, lacking: lacking)
         try Self.checkTags(session, tags, digest, repository)
       } else if try !makesRepository(session, name, for: .createOnPush) {
         throw RegistryError.repositoryUnknown(name)
-      } else if !document.blobs.isEmpty || !document.children.isEmpty {
+      } else if !lacking, !document.blobs.isEmpty || !document.children.isEmpty {
         try Self.checkName(name)
         let missing = (document.blobs.filter { !$0.mediaType.isForeign } + document.children).map(\.digest)
         if !missing.isEmpty {
@@ -135,10 +137,10 @@ extension Registry {
 
   private func record(
     _ session: any SQLSession, _ document: ManifestDocument, _ digest: Digest, _ size: Int64, _ name: String,
-    _ tags: [String], _ origin: Origin
+    _ tags: [String], _ origin: Origin, _ lacking: Bool
   ) throws -> (PutResult, Int64?) {
     let repository = try forPush(session, name)
-    let contentSize = try Self.contentSize(session, document, repository)
+    let contentSize = try Self.contentSize(session, document, repository, lacking: lacking)
     try Self.checkTags(session, tags, digest, repository)
     let now = Self.now
     let manifest: Int64
@@ -199,9 +201,10 @@ extension Registry {
     return manifest
   }
 
-  /// Bytes of all that a manifest names. Throws where the repository lacks some of it or has it in another size.
+  /// Bytes of all that a manifest names. Throws where the repository has some of it in another size, or lacks it and
+  /// `lacking` does not allow that.
   private static func contentSize(
-    _ session: any SQLSession, _ document: ManifestDocument, _ repository: Repository
+    _ session: any SQLSession, _ document: ManifestDocument, _ repository: Repository, lacking: Bool
   ) throws -> Int64 {
     func size(_ blob: Descriptor) throws -> Int64? {
       try session.value(
@@ -219,9 +222,10 @@ extension Registry {
       // What is elsewhere may be said to have any size; the sum of all must stay a number.
       total = min(total, 1 << 60) + min(blob.size, 1 << 50)
     }
-    if !missing.isEmpty {
+    if !missing.isEmpty, !lacking {
       throw RegistryError.referencesUnknown(missing, manifests: false, repository: repository.name)
     }
+    missing = []
     for child in document.children {
       // BuildKit's caches are indexes whose members are layers.
       guard child.mediaType.isIndex || child.mediaType.isManifest else {
@@ -240,7 +244,9 @@ extension Registry {
         missing.append(child.digest)
       }
     }
-    if !missing.isEmpty { throw RegistryError.referencesUnknown(missing, manifests: true, repository: repository.name) }
+    if !missing.isEmpty, !lacking {
+      throw RegistryError.referencesUnknown(missing, manifests: true, repository: repository.name)
+    }
     return total
   }
 

@@ -40,6 +40,7 @@ public final class Registry: Sendable {
     try metadata.migrate("registry-lifecycle", LifecycleTables.steps)
     try metadata.migrate("registry-scan", ScanSchema.steps)
     try metadata.migrate("registry-signing", ManagedSigning.schema)
+    try metadata.migrate("registry-cache", PullThroughCache.schema)
     self.store = store
     self.metadata = metadata
     self.createsOnPush = createsOnPush

@@ -89,7 +89,27 @@ public struct ServeCommand: AsyncParsableCommand {
       "Tell clients names of AWS's shape, ACCOUNT.dkr.ecr.REGION.DOMAIN; some take no other.", valueName: "domain"))
   var ecrDomain: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "A registry that pull-through cache rules may name beside those of AWS's list; HOST=ADDRESS reaches it elsewhere. Repeatable.",
+      valueName: "host"))
+  var upstream: [String] = []
+
+  @Option(
+    name: .customLong("upstream-freshness"),
+    help: ArgumentHelp("Seconds after which a cached tag is looked for at its upstream again.", valueName: "seconds"))
+  var upstreamFreshness: Int64 = PullThroughCache.defaultFreshness / 1000
+
   public init() {}
+
+  public mutating func validate() throws {
+    guard UpstreamHosts(upstream) != nil else {
+      throw ValidationError("--upstream is HOST[:PORT], or HOST[:PORT]=ADDRESS[:PORT]")
+    }
+    guard (0...31_536_000).contains(upstreamFreshness) else {
+      throw ValidationError("--upstream-freshness is a number of seconds, at most a year")
+    }
+  }
 
   /// The flags above as settings.
   private var flags: [ConfigurationReader.Flag] {
@@ -132,6 +152,11 @@ public struct ServeCommand: AsyncParsableCommand {
       realms: configuration.realms.table, endpoints: [ECREndpoint().endpoint, console.endpoint], logger: logger)
     let peers = RegistryClient(store: store, configuration: Self.peerConfiguration)
     server.replication.connect(RemoteRegistries(files.remotes, secrets: files.secrets, client: peers))
+    let upstreams = RegistryClient(store: store, configuration: Self.upstreamConfiguration)
+    server.connect(
+      PullThroughCache(
+        upstreams, hosts: UpstreamHosts(upstream) ?? UpstreamHosts(), secrets: files.secrets,
+        freshness: upstreamFreshness * 1000, logger: logger))
     let delivery = WebhookDelivery(registry, realms: configuration.realms.table, metrics: server.metrics)
     delivery.begin()
     configuration.apply(to: server, delivery)
@@ -155,6 +180,7 @@ public struct ServeCommand: AsyncParsableCommand {
       until: { await signals.wait() })
     await delivery.stop()
     try await peers.shutdown()
+    try await upstreams.shutdown()
   }
 
   /// How other registries are talked to: what this user is signed in to elsewhere is none of a server's business.
@@ -162,6 +188,16 @@ public struct ServeCommand: AsyncParsableCommand {
     var configuration = RegistryConfiguration.default
     configuration.credentials = CredentialStore(path: nil)
     configuration.userAgent = RemoteRegistries.userAgent
+    return configuration
+  }
+
+  /// A client that pulls is waiting: what does not answer soon does not answer.
+  private static var upstreamConfiguration: RegistryConfiguration {
+    var configuration = RegistryConfiguration.default
+    configuration.credentials = CredentialStore(path: nil)
+    configuration.retry.attempts = 2
+    configuration.retry.connectAttempts = 1
+    configuration.retry.longestWish = .seconds(5)
     return configuration
   }
 

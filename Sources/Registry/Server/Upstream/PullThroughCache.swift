@@ -1,0 +1,249 @@
+public import DistributionSpec
+import FoundationEssentials
+public import ImageSpec
+public import Logging
+public import RegistryClient
+import Synchronization
+
+/// Fills repositories that a cache rule covers from the rule's upstream, as they are pulled.
+///
+/// A tag is looked for there at most once in `freshness`; while the upstream does not answer, what is here is good enough.
+/// A manifest that was fetched is stored before the blobs that it names: these come when they are asked for, and go to all
+/// who wait for them while they are written.
+public final class PullThroughCache: Sendable {
+  private let hosts: UpstreamHosts
+  private let secrets: UpstreamSecretFile
+  private let client: RegistryClient
+  /// Milliseconds.
+  private let freshness: Int64
+  private let rules = CacheRuleTable()
+  private let logger: Logger
+  private let arriving = Mutex<[Key: ArrivingBlob]>([:])
+  private let resolving = Mutex<[ManifestKey: SharedResult<Void>]>([:])
+  private let work: AsyncStream<@Sendable () async -> Void>
+  private let queue: AsyncStream<@Sendable () async -> Void>.Continuation
+
+  private struct Key: Hashable {
+    let realm: Realm
+    let repository: String
+    let digest: Digest
+  }
+
+  private struct ManifestKey: Hashable {
+    let realm: Realm
+    let repository: String
+    let reference: ManifestReference
+  }
+
+  public static let defaultFreshness: Int64 = 24 * 3_600_000
+  /// Milliseconds that an upstream which failed is left alone, where there is a cached image.
+  private static let pause: Int64 = 60_000
+
+  /// `client` is over the registry's own store. `freshness` is in milliseconds.
+  public init(
+    _ client: RegistryClient, hosts: UpstreamHosts, secrets: UpstreamSecretFile,
+    freshness: Int64 = PullThroughCache.defaultFreshness, logger: Logger
+  ) {
+    self.client = client
+    self.hosts = hosts
+    self.secrets = secrets
+    self.freshness = freshness
+    self.logger = logger
+    (work, queue) = AsyncStream.makeStream()
+  }
+
+  /// Downloads what requests ask for, until its task is cancelled: a download goes on when the client that began it leaves.
+  public func run() async {
+    await withDiscardingTaskGroup { group in
+      for await job in work { group.addTask { await job() } }
+    }
+  }
+
+  // MARK: rules
+
+  /// Where a host of a rule is reached; nil where rules may not name it.
+  public func address(_ host: String) -> String? { hosts.address(host) }
+
+  /// Throws `UpstreamSecretError`, or what is wrong with the file of secrets.
+  public func checkSecret(_ name: String) throws { _ = try secrets.credential(name) }
+
+  /// Why the upstream of a rule cannot be used now; nil where it can.
+  public func failure(of rule: CacheRule) async -> String? {
+    do {
+      let upstream = try upstream(rule)
+      if let credential = upstream.credential {
+        try await client.login(host: upstream.host, credential: credential)
+      } else {
+        try await client.probe(host: upstream.host)
+      }
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  private struct Upstream {
+    let client: RegistryClient
+    let host: String
+    let credential: Credential?
+  }
+
+  private func upstream(_ rule: CacheRule) throws -> Upstream {
+    guard let address = hosts.address(rule.upstream) else { throw UpstreamError.notAllowed(rule.upstream) }
+    let credential = try rule.credential.map { try secrets.credential($0) }
+    return Upstream(
+      client: credential.map { client.using([address: $0]) } ?? client, host: address, credential: credential)
+  }
+
+  // MARK: manifests
+
+  /// Sees to it that the repository has what the upstream has under a reference, where a rule covers it. Returns false
+  /// where none does. Throws `UpstreamError` where nothing can be had, and nothing is here.
+  @discardableResult
+  public func prepare(_ reference: ManifestReference, in name: String, of registry: Registry) async throws -> Bool {
+    guard let rule = try rules.find(name, in: registry), let path = rule.upstreamName(name) else { return false }
+    if try isFresh(reference, name, registry) { return true }
+    let key = ManifestKey(realm: registry.realm, repository: name, reference: reference)
+    // One look at the upstream for all who ask at once.
+    let shared = resolving.withLock { resolving -> SharedResult<Void> in
+      if let known = resolving[key] { return known }
+      let shared = SharedResult<Void>()
+      resolving[key] = shared
+      queue.yield {
+        let result: Result<Void, any Error>
+        do {
+          try await self.fetch(reference, name, path, rule, registry)
+          result = .success(())
+        } catch { result = .failure(error) }
+        _ = self.resolving.withLock { $0.removeValue(forKey: key) }
+        shared.finish(result)
+      }
+      return shared
+    }
+    do {
+      try await shared.value()
+    } catch {
+      guard let tag = reference.tag, (try? registry.storedManifest(reference, in: name)) != nil else {
+        throw UpstreamError(error, rule.upstream)
+      }
+      // What is here is better than nothing; the upstream is left alone for a while.
+      logger.notice(
+        "a cached image is served: its upstream gave none",
+        metadata: ["upstream": "\(rule.upstream)", "error": "\(error)"])
+      try registry.noteCachedTag(tag, in: name, at: Registry.now - freshness + Self.pause)
+    }
+    return true
+  }
+
+  /// A digest is what it is; a tag is believed for a while.
+  private func isFresh(_ reference: ManifestReference, _ name: String, _ registry: Registry) throws -> Bool {
+    switch reference {
+    case .digest:
+      do { _ = try registry.storedManifest(reference, in: name) } catch is RegistryError { return false }
+      return true
+    case .tag(let tag):
+      guard let checked = try registry.cachedTagChecked(tag, in: name) else { return false }
+      return checked > Registry.now - freshness
+    }
+  }
+
+  private func fetch(
+    _ reference: ManifestReference, _ name: String, _ path: String, _ rule: CacheRule, _ registry: Registry
+  ) async throws {
+    let upstream = try upstream(rule)
+    let source = Reference(domain: upstream.host, path: path, tag: reference.tag, digest: reference.digest)
+    if let tag = reference.tag, let known = try? registry.storedManifest(reference, in: name) {
+      // A HEAD request costs nothing of a registry's limit of pulls.
+      if try await upstream.client.resolve(source).digest == known.digest {
+        try registry.noteCachedTag(tag, in: name, at: Registry.now)
+        return
+      }
+    }
+    let manifest = try await upstream.client.manifest(source)
+    _ = try registry.makeRepository(name, for: .pullThroughCache)
+    try registry.putCachedManifest(
+      manifest.bytes, mediaType: manifest.descriptor.mediaType, digest: manifest.descriptor.digest, in: name,
+      tag: reference.tag)
+  }
+
+  // MARK: blobs
+
+  /// A blob that the upstream has and the repository lacks: its size, from a manifest that is here. nil where no rule
+  /// covers the repository, or no manifest of it names the blob.
+  public func known(_ digest: Digest, in name: String, of registry: Registry) throws -> Descriptor? {
+    guard try rules.find(name, in: registry) != nil else { return nil }
+    return try registry.descriptor(of: digest, in: name)
+  }
+
+  /// The download of a blob, begun now where there is none.
+  func fetch(_ blob: Descriptor, in name: String, of registry: Registry) -> ArrivingBlob {
+    let key = Key(realm: registry.realm, repository: name, digest: blob.digest)
+    return arriving.withLock { arriving in
+      if let known = arriving[key] { return known }
+      let made = ArrivingBlob(blob, in: registry.store)
+      arriving[key] = made
+      queue.yield {
+        let result: Result<Void, any Error>
+        do {
+          try await self.download(made, name, registry)
+          result = .success(())
+        } catch {
+          self.logger.warning(
+            "a blob of an upstream failed", metadata: ["blob": "\(blob.digest)", "error": "\(error)"])
+          result = .failure(error)
+        }
+        _ = self.arriving.withLock { $0.removeValue(forKey: key) }
+        made.finish(result)
+      }
+      return made
+    }
+  }
+
+  private func download(_ arriving: ArrivingBlob, _ name: String, _ registry: Registry) async throws {
+    guard let rule = try rules.find(name, in: registry), let path = rule.upstreamName(name) else {
+      throw RegistryError.blobUnknown(arriving.blob.digest, repository: name)
+    }
+    let upstream = try upstream(rule)
+    // From the download to the link no collection takes it.
+    let lease = try registry.store.lease()
+    defer { lease.release() }
+    do {
+      try await upstream.client.fetch(
+        arriving.blob, from: Reference(domain: upstream.host, path: path)
+      ) { event in
+        if case .advanced(_, let bytes, _) = event { arriving.advance(to: bytes) }
+      }
+    } catch { throw UpstreamError(error, rule.upstream) }
+    try registry.linkBlob(arriving.blob.digest, size: arriving.blob.size, in: name)
+  }
+}
+
+/// The outcome of work that several wait for.
+private final class SharedResult<Value: Sendable>: Sendable {
+  private struct State {
+    var result: Result<Value, any Error>?
+    var waiters: [CheckedContinuation<Value, any Error>] = []
+  }
+
+  private let state = Mutex(State())
+
+  func finish(_ result: Result<Value, any Error>) {
+    let waiters = state.withLock { state in
+      state.result = result
+      let waiters = state.waiters
+      state.waiters = []
+      return waiters
+    }
+    for waiter in waiters { waiter.resume(with: result) }
+  }
+
+  func value() async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+      let known = state.withLock { state -> Result<Value, any Error>? in
+        if state.result == nil { state.waiters.append(continuation) }
+        return state.result
+      }
+      if let known { continuation.resume(with: known) }
+    }
+  }
+}

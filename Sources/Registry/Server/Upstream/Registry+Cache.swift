@@ -1,0 +1,65 @@
+import Content
+import DistributionSpec
+public import ImageSpec
+import Metadata
+
+extension PullThroughCache {
+  /// When a tag was last looked for at its upstream.
+  static let schema = [
+    """
+    CREATE TABLE registry_cached_tag (
+      repository INTEGER NOT NULL REFERENCES registry_repository(id) ON DELETE CASCADE,
+      name TEXT NOT NULL,
+      checked INTEGER NOT NULL,
+      PRIMARY KEY (repository, name)
+    ) CLUSTERED;
+    """
+  ]
+}
+
+extension Registry {
+  /// Milliseconds since 1970; nil for a tag that did not come from an upstream, or is gone.
+  func cachedTagChecked(_ tag: String, in name: String) throws -> Int64? {
+    try metadata.read { session in
+      try session.value(
+        Int64.self,
+        """
+        SELECT c.checked FROM registry_repository r JOIN registry_cached_tag c ON c.repository = r.id
+        JOIN registry_tag t ON t.repository = r.id AND t.name = c.name
+        WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND c.name = ?4
+        """, [realm.account, realm.region, name, tag])
+    }
+  }
+
+  func noteCachedTag(_ tag: String, in name: String, at time: Int64) throws {
+    _ = try metadata.write { session in
+      try session.execute(
+        """
+        INSERT INTO registry_cached_tag (repository, name, checked) VALUES (?1, ?2, ?3)
+        ON CONFLICT (repository, name) DO UPDATE SET checked = ?3
+        """, [existingID(session, name), tag, time])
+    }
+  }
+
+  /// Stores a manifest that an upstream has. What it names comes when it is asked for.
+  func putCachedManifest(_ bytes: [UInt8], mediaType: MediaType, digest: Digest, in name: String, tag: String?) throws {
+    _ = try putManifest(
+      bytes, contentType: mediaType, in: name, tags: tag.map { [$0] } ?? [], expected: digest,
+      by: .upstream, lacking: true)
+    if let tag { try noteCachedTag(tag, in: name, at: Self.now) }
+  }
+
+  /// A blob as a manifest of the repository describes it; nil where none names it.
+  func descriptor(of digest: Digest, in name: String) throws -> Descriptor? {
+    guard let parent = try manifest(with: digest, in: name) else { return nil }
+    let stored = try storedManifest(.digest(parent), in: name)
+    let bytes = try store.read(parent, limit: ManifestDocument.sizeLimit)
+    let document = try ManifestDocument(parsing: bytes, contentType: stored.mediaType)
+    return (document.blobs + document.children).first { $0.digest == digest }
+  }
+}
+
+extension Origin {
+  /// Images that a pull brought from an upstream; they are not replicated, since what they name may not be here yet.
+  static let upstream = Origin(principal: "upstream", replica: true)
+}
