@@ -108,7 +108,9 @@ let package = Package(
     // Registry
     module("DistributionSpec", "Registry/Spec", ["ImageSpec"]),
     module(
-      "ConfigurationFiles", "Registry/Configuration", "Kernel", "Yams", "Yams", system, "Signatures", "Registry/Signatures",
+      "ConfigurationFiles", "Registry/Configuration", ["Kernel", system, .product(name: "Yams", package: "Yams")]),
+    module(
+      "Signatures", "Registry/Signatures",
       [
         "ImageSpec", crypto, .product(name: "_CryptoExtras", package: "swift-crypto"),
         .product(name: "X509", package: "swift-certificates"),
@@ -124,20 +126,14 @@ let package = Package(
     module("Lifecycle", "Registry/Lifecycle"),
     module("AccessPolicies", "Registry/Policy"),
     module("Metadata", "Registry/Metadata", ["Content", sqlite, system]),
-    module(
-      "Scanning", "Registry/Scan", ["ImageSpec", "Content", "Layers", "Kernel", "CZlib", crypto, system]),
     module("PostgresMetadata", "Registry/Postgres", ["Metadata", "CPostgres", logging]),
-    networkModule(
-      "RegistryServer", "Registry/Server",
-      [
-        "Signatures", "Lifecycle", "AccessPolicies", "Metadata", "DistributionSpec", "RegistryClient", "Content", "ImageSpec", "Kernel", "CCrypt",
-        crypto, logging, nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes, system,
+    module(
       "Scanning", "Registry/Scan", ["Metadata", "ImageSpec", "Content", "Layers", "Kernel", "CZlib", crypto, system]),
     networkModule(
       "RegistryServer", "Registry/Server",
       [
-        "Metadata", "Scanning", "DistributionSpec", "RegistryClient", "Content", "ImageSpec", "Kernel", "CCrypt", crypto, logging, nioCore, nioPosix,
-        nioHTTP1, nioSSL, httpTypes, system,
+        "Signatures", "Lifecycle", "AccessPolicies", "Metadata", "Scanning", "DistributionSpec", "RegistryClient",
+        "Content", "ImageSpec", "Kernel", "CCrypt", crypto, logging, nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes, system,
         .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -146,15 +142,16 @@ let package = Package(
       ]),
     networkModule(
       "ECRAPI", "Registry/ECR",
-      ["Scanning", "Lifecycle", "AccessPolicies", "RegistryServer", "DistributionSpec", "ImageSpec", crypto, logging, httpTypes]),
-      ["RegistryServer", "DistributionSpec", "ImageSpec", crypto, logging, httpTypes]),
+      [
+        "Scanning", "Lifecycle", "AccessPolicies", "RegistryServer", "DistributionSpec", "ImageSpec", crypto, logging,
+        httpTypes,
+      ]),
     networkModule(
       "Console", "Registry/Console",
       [
         "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", crypto, logging,
         httpTypes, nioPosix, mustache, system,
       ]),
-
     networkModule(
       "S3Storage", "Registry/S3",
       [
@@ -201,9 +198,8 @@ let package = Package(
     networkModule(
       "Commands", "Tools/Commands",
       [
-        "ConfigurationFiles", "Console", "Signatures", "Scanning", "Lifecycle", "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "AccessPolicies", "RegistryServer",
-        "ECRAPI",
-        "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel",
+        "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "RegistryServer", "ECRAPI", "Console",
+        "ConfigurationFiles", "Signatures", "Scanning", "Lifecycle", "AccessPolicies", "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel",
         "RuntimeSpec", arguments, logging, system,
       ]),
     .target(name: "CStart", path: "Sources/Tools/CStart"),
@@ -235,12 +231,12 @@ let package = Package(
     tests("Scanning", ["Scanning", "Metadata", "Content", "ImageSpec", "Layers", "Kernel", system]),
     tests("RegistryClient", ["RegistryClient", "DistributionSpec", "Content", "ImageSpec", "Kernel", system]),
     tests("Engine", ["Engine", "ImageSpec", "RuntimeSpec", "Sandboxes", "Kernel", system]),
-    tests(
-      "KubeManifests",
-      [
+    .testTarget(
+      name: "KubeManifestsTests",
+      dependencies: [
         "KubeManifests", "Engine", "ImageSpec", "RuntimeSpec", "RegistryClient", "Sandboxes", "Content", "Kernel",
         system,
-      ]),
+      ], path: "Tests/KubeManifestsTests", swiftSettings: common),
     tests("Netlink", ["Netlink"]),
     tests("SystemBus", ["SystemBus", "Kernel", system]),
     tests("ConfigurationFiles", ["ConfigurationFiles", "Kernel", system]),
@@ -251,9 +247,8 @@ let package = Package(
     tests(
       "RegistryServer",
       [
-        crypto, "RegistryClient", "Lifecycle", "AccessPolicies", "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging,
-        httpTypes, nioCore,
-        system,
+        "RegistryServer", "RegistryClient", "Lifecycle", "AccessPolicies", "Metadata", "DistributionSpec", "Content",
+        "ImageSpec", "Kernel", crypto, logging, httpTypes, nioCore, system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),
         .product(name: "SwiftASN1", package: "swift-asn1"),
@@ -268,15 +263,16 @@ let package = Package(
     tests(
       "ECRAPI",
       [
-        "RegistryClient", "Signatures", "ECRAPI", "RegistryServer", "Scanning", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", logging, httpTypes, nioCore,
-        system,
+        "ECRAPI", "RegistryServer", "RegistryClient", "Signatures", "Scanning", "Metadata", "DistributionSpec", "Content",
+        "ImageSpec", "Layers", "Kernel", logging, httpTypes, nioCore, system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
       ]),
     // What strangers send, to every parser that reads it: see tools/fuzz.
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Signatures", "Scanning", "AccessPolicies", "DistributionSpec", "ImageSpec", "Layers", "RegistryServer", "ECRAPI", "Lifecycle", httpTypes,
+        "Signatures", "Scanning", "AccessPolicies", "DistributionSpec", "ImageSpec", "Layers", "RegistryServer", "ECRAPI",
+        "Lifecycle", httpTypes,
       ], path: "Tests/Fuzz/Targets", swiftSettings: common),
     .testTarget(
       name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: common),

@@ -1,5 +1,6 @@
 import ImageSpec
 import RegistryServer
+import Signatures
 import Testing
 
 @testable import ECRAPI

@@ -25,7 +25,7 @@ import Testing
 
   /// As `cosign sign --key` does it by its tag.
   private static func sign(
-    _ image: Digest, _ key: P256.Signing.PrivateKey, in registry: TestRegistry, _ name: String, saying: Digest? = nil
+    _ image: ImageSpec.Digest, _ key: P256.Signing.PrivateKey, in registry: TestRegistry, _ name: String, saying: ImageSpec.Digest? = nil
   ) async throws {
     let payload = Array(
       #"{"critical":{"identity":{"docker-reference":""},"image":{"docker-manifest-digest":"\#(saying ?? image)"},"type":"cosign container image signature"},"optional":null}"#

@@ -37,11 +37,18 @@ struct Visit: Sendable {
   /// What links begin with: empty, or the realm's part of the path.
   var prefix: String { place.prefix.isEmpty ? "" : "/\(place.prefix.dropLast())" }
 
-  func mayPull(_ name: String) -> Bool { server.policy.allows(principal, .pull, repository: name) }
+  private var caller: Caller { Caller(principal, request) }
+
+  func mayPull(_ name: String) throws -> Bool { try server.mayPull(caller, name, of: registry) }
+
+  /// Those of the repositories that the caller may see and pull from.
+  func visible(_ names: [String]) throws -> Set<String> {
+    Set(try server.visible(names, to: caller, of: registry).filter { try mayPull($0) })
+  }
 
   /// What one may not pull is not there; who has not signed in is asked to, whether it is there or not.
   func checkPull(_ name: String) throws {
-    guard mayPull(name) else { throw principal == .anonymous ? ConsoleError.signInFirst : ConsoleError.notFound }
+    guard try mayPull(name) else { throw principal == .anonymous ? ConsoleError.signInFirst : ConsoleError.notFound }
   }
 
   /// What every page shows beside its own.

@@ -128,6 +128,13 @@ public final class RegistryServer: Sendable {
           ? true : nil))
   }
 
+  /// Who asks; a token that has ended is refused.
+  func principal(of request: RegistryRequest) async throws -> Principal {
+    let signIn = try await signIn(request)
+    if signIn.token?.hasExpired() == true { throw AuthenticationFailure.tokenExpired }
+    return signIn.principal
+  }
+
   /// Who asks: by credentials, else by the client's certificate.
   private func signIn(_ request: RegistryRequest) async throws -> Authenticator.SignIn {
     let signIn = try await authenticator.signIn(authorization: request.headers[.authorization])

@@ -20,7 +20,7 @@ public struct SigningKey: Sendable {
   public var publicPEM: String { key.publicKey.pemRepresentation }
 
   /// A sigstore bundle that says "signed" of an image, as `cosign sign --key` writes one without a transparency log.
-  public func bundle(for image: Digest) throws -> [UInt8] {
+  public func bundle(for image: ImageSpec.Digest) throws -> [UInt8] {
     let kind = "application/vnd.in-toto+json"
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

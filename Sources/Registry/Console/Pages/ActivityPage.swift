@@ -25,7 +25,7 @@ extension Console {
       for entry in found.prefix(Self.entriesPerPage) where shown.count < Self.entriesPerPage {
         looked += 1
         last = entry.id
-        if visit.mayPull(entry.repository) { shown.append(entry) }
+        if try visit.mayPull(entry.repository) { shown.append(entry) }
       }
     }
     func link(before: Int64?) -> String {

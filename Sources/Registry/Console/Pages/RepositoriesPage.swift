@@ -22,8 +22,10 @@ extension Console {
     let query = visit.request.query
     let search = Formats.cut(query["q"] ?? "", 255)
     let order = Order(rawValue: query["sort"] ?? "") ?? .name
-    let visible = try list.figures(visit.registry).filter { visit.mayPull($0.name) }
-    if visible.isEmpty, visit.principal == .anonymous, !visit.server.policy.allows(.anonymous, .catalog, repository: nil) {
+    let all = try list.figures(visit.registry)
+    let names = try visit.visible(all.map(\.name))
+    let visible = all.filter { names.contains($0.name) }
+    if visible.isEmpty, visit.principal == .anonymous, visit.server.policy.anonymous == .none {
       throw ConsoleError.signInFirst
     }
     let needle = search.lowercased()

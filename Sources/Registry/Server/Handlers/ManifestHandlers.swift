@@ -10,7 +10,7 @@ extension RegistryServer {
     if let cache { try await cache.prepare(reference, in: name, of: admitted.registry) }
     let content: ManifestContent
     let warnings: [String]
-    let (registry, user) = (admitted.registry, admitted.principal.user)
+    let (registry, user) = (admitted.registry, admitted.caller.principal.user)
     if try !registry.hasSignaturePolicies(for: name), let hot = try registry.hotManifest(reference, in: name, by: user) {
       (content, warnings) = (hot, [])
     } else {

@@ -51,7 +51,7 @@ public final class AccessLog: Sendable {
     do {
       return try openat2(AT_FDCWD, path.string, flags: O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, mode: 0o640).release()
     } catch {
-      throw AccessError.unwritable(path, error.description)
+      throw AccessError.unwritable(path.string, error.description)
     }
   }
 

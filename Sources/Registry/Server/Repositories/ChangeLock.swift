@@ -11,7 +11,7 @@ final class ChangeLock: Sendable {
 
   init(_ path: FilePath) throws {
     do { file = try openat2(AT_FDCWD, path.string, flags: O_RDWR | O_CREAT, mode: 0o600) } catch {
-      throw AccessError.unwritable(path, error.description)
+      throw AccessError.unwritable(path.string, error.description)
     }
   }
 

@@ -185,7 +185,7 @@ extension Registry {
 
   /// nil where none were set.
   public func signingRules() throws -> SigningRules? { try setting(.signing, as: SigningRules.self) }
-  public func setSigningRules(_ rules: SigningRules) throws { try setSetting(.signing, rules) }
+  public func setSigningRules(_ rules: SigningRules) throws { try setSetting(.signing, "", rules) }
   /// Returns false where none were set.
   public func removeSigningRules() throws -> Bool { try removeSetting(.signing) }
 

@@ -60,7 +60,7 @@ public struct SignatureRule: Hashable, Sendable, Codable {
       throw SignatureRuleError.patterns
     }
     let parsed = try keys.map { key in
-      do { return try VerificationKey(pem: key.pem) } catch { throw SignatureRuleError.key(key.name, error) }
+      do throws(SignatureError) { return try VerificationKey(pem: key.pem) } catch { throw SignatureRuleError.key(key.name, error) }
     }
     // One key under two names would count twice.
     guard Set(parsed).count == parsed.count, Set(keys.map(\.name)).count == keys.count else {

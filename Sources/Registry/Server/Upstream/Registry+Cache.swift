@@ -51,7 +51,7 @@ extension Registry {
 
   /// A blob as a manifest of the repository describes it; nil where none names it.
   func descriptor(of digest: Digest, in name: String) throws -> Descriptor? {
-    guard let parent = try manifest(with: digest, in: name) else { return nil }
+    guard let parent = try metadata.read({ try Self.parent($0, digest, existingID($0, name), kind: "blob") }) else { return nil }
     let stored = try storedManifest(.digest(parent), in: name)
     let bytes = try store.read(parent, limit: ManifestDocument.sizeLimit)
     let document = try ManifestDocument(parsing: bytes, contentType: stored.mediaType)

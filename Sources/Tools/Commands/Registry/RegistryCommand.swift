@@ -28,5 +28,5 @@ extension GlobalOptions {
   }
 
   /// The registry of the store, for a look or a change beside servers that run.
-  func registry() throws -> Registry { try Registry(ContentStore.open(locations().root, longLived: true)) }
+  func registry() throws -> Registry { try Registry(ContentStore.open(try locations().root, longLived: true)) }
 }

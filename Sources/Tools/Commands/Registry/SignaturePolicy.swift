@@ -132,7 +132,3 @@ public struct SignaturePolicyRemoveCommand: ParsableCommand {
   }
 }
 
-extension GlobalOptions {
-  /// The repositories and settings of the registry in this store.
-  func registry() throws -> Registry { try Registry(ContentStore.open(try locations().root)) }
-}

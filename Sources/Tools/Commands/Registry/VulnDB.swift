@@ -13,13 +13,6 @@ public struct RegistryVulnDBCommand: ParsableCommand {
   public init() {}
 }
 
-extension GlobalOptions {
-  /// The registry at the store's root, whether a server runs on it or not.
-  fileprivate func registry() throws -> Registry {
-    try Registry(ContentStore.open(try locations().root, longLived: true, readers: 1))
-  }
-}
-
 public struct VulnDBLoadCommand: ParsableCommand {
   public static let configuration = CommandConfiguration(
     commandName: "load", abstract: "Load advisories in OSV's format.",
