@@ -26,6 +26,7 @@ let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio
 let nioFoundation: Target.Dependency = .product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let mustache: Target.Dependency = .product(name: "Mustache", package: "swift-mustache")
 let sqlite: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -82,6 +83,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
@@ -129,6 +131,12 @@ let package = Package(
     networkModule(
       "ECRAPI", "Registry/ECR",
       ["RegistryServer", "DistributionSpec", "ImageSpec", crypto, logging, httpTypes]),
+    networkModule(
+      "Console", "Registry/Console",
+      [
+        "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", crypto, logging,
+        httpTypes, nioPosix, mustache, system,
+      ]),
 
     networkModule(
       "S3Storage", "Registry/S3",
@@ -177,7 +185,7 @@ let package = Package(
       "Commands", "Tools/Commands",
       [
         "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "RegistryServer", "ECRAPI",
-        "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel",
+        "Console", "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel",
         "RuntimeSpec", arguments, logging, system,
       ]),
     .target(name: "CStart", path: "Sources/Tools/CStart"),
@@ -227,6 +235,13 @@ let package = Package(
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),
         .product(name: "SwiftASN1", package: "swift-asn1"),
+      ]),
+    tests(
+      "Console",
+      [
+        "Console", "RegistryServer", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", logging, httpTypes,
+        nioCore, system,
+        .product(name: "HummingbirdCore", package: "hummingbird"),
       ]),
     tests(
       "ECRAPI",

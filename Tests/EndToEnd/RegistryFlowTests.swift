@@ -5,11 +5,11 @@ import Testing
 struct RegistryFlowTests {
   /// Starts a registry with TLS by its own CA and a user `ada`, and gives its address in `$HOST`. Suites run side by side:
   /// each has its own port.
-  static func serve(port: Int = 15000) -> String {
+  static func serve(port: Int = 15000, options: String = "") -> String {
     """
     export HOST=127.0.0.1:\(port) PASSWORD=correct-horse
     printf %s "$PASSWORD" | clipper registry user add --password-stdin ada >/dev/null
-    clipper registry serve --listen $HOST > registry.log 2>&1 & server=$!
+    clipper registry serve --listen $HOST \(options) > registry.log 2>&1 & server=$!
     trap 'kill $server; wait $server' EXIT
     for i in $(seq 200); do curl -sk https://$HOST/healthz >/dev/null && break; sleep 0.1; done
     clipper registry ca > ca.crt

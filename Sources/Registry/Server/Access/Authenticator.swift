@@ -94,16 +94,7 @@ public final class Authenticator: Sendable {
   }
 
   private func principal(user: String, password: String) async throws -> Principal {
-    var stored: String?
-    for file in passwords {
-      do {
-        stored = try file.hash(of: user)
-      } catch {
-        // A broken file must not let anybody in, and must not lock out the users of the other one.
-        logger.error("a password file cannot be used", metadata: ["error": "\(error)"])
-      }
-      if stored != nil { break }
-    }
+    let stored = storedHash(of: user)
     // An unknown user costs the same time, so that names cannot be found out by it.
     let hash = stored ?? Self.nobody
     if stored != nil, verified.contains(user: user, password: password, hash: hash) { return .user(user) }
@@ -111,6 +102,19 @@ public final class Authenticator: Sendable {
     guard isRight, stored != nil else { throw AuthenticationFailure.wrongCredentials }
     verified.insert(user: user, password: password, hash: hash)
     return .user(user)
+  }
+
+  /// nil where no file that can be used has the user.
+  func storedHash(of user: String) -> String? {
+    for file in passwords {
+      do {
+        if let hash = try file.hash(of: user) { return hash }
+      } catch {
+        // A broken file must not let anybody in, and must not lock out the users of the other one.
+        logger.error("a password file cannot be used", metadata: ["error": "\(error)"])
+      }
+    }
+    return nil
   }
 
   /// Checks wait for one another. Past a certain length of the queue nobody would wait for the answer.

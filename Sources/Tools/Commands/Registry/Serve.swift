@@ -1,5 +1,6 @@
 public import ArgumentParser
 internal import Content
+internal import Console
 internal import ECRAPI
 import Engine
 internal import Logging
@@ -135,12 +136,13 @@ public struct ServeCommand: AsyncParsableCommand {
     let userCount = try passwords.reduce(0) { try $0 + $1.users().count }
     let identity = try identity(files, listening, logger)
     let registry = try Registry(store, createsOnPush: !refusesNewRepositories)
+    let console = try Console(registry, cache: files.directory.appending("layers"), logger: logger)
     let server = RegistryServer(
       registry,
       authenticator: Authenticator(passwords: passwords, keys: files.keys, secret: try files.secret(), logger: logger),
       policy: AccessPolicy(anonymous: anonymous),
       externalURL: externalURL.map { String($0.reversed().drop { $0 == "/" }.reversed()) }, realms: realms,
-      endpoints: [ECREndpoint().endpoint], logger: logger)
+      endpoints: [ECREndpoint().endpoint, console.endpoint], logger: logger)
     let peers = RegistryClient(store: store, configuration: Self.peerConfiguration)
     server.replication.connect(RemoteRegistries(files.remotes, secrets: files.secrets, client: peers))
     let isEmpty = try userCount == 0 && files.keys.list().isEmpty
