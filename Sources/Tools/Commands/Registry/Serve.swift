@@ -137,12 +137,13 @@ public struct ServeCommand: AsyncParsableCommand {
     let identity = try identity(files, listening, logger)
     let registry = try Registry(store, createsOnPush: !refusesNewRepositories)
     let console = try Console(registry, cache: files.directory.appending("layers"), logger: logger)
+    // The console first: it looks at paths alone, and ECR reads a form before it knows whose it is.
     let server = RegistryServer(
       registry,
       authenticator: Authenticator(passwords: passwords, keys: files.keys, secret: try files.secret(), logger: logger),
       policy: AccessPolicy(anonymous: anonymous),
       externalURL: externalURL.map { String($0.reversed().drop { $0 == "/" }.reversed()) }, realms: realms,
-      endpoints: [ECREndpoint().endpoint, console.endpoint], logger: logger)
+      endpoints: [console.endpoint, ECREndpoint().endpoint], logger: logger)
     let peers = RegistryClient(store: store, configuration: Self.peerConfiguration)
     server.replication.connect(RemoteRegistries(files.remotes, secrets: files.secrets, client: peers))
     let isEmpty = try userCount == 0 && files.keys.list().isEmpty
