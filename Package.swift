@@ -141,7 +141,8 @@ let package = Package(
     networkModule(
       "S3Storage", "Registry/S3",
       [
-        "DistributionSpec", crypto, logging, nioCore, nioPosix, nioHTTP1, nioSSL,
+        "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", crypto, logging, nioCore, nioPosix,
+        nioHTTP1, nioSSL,
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
       ]),
 
@@ -230,7 +231,7 @@ let package = Package(
     tests(
       "RegistryServer",
       [
-        "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging, httpTypes, nioCore,
+        "RegistryServer", "TestServices", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging, httpTypes, nioCore,
         system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),
@@ -246,7 +247,7 @@ let package = Package(
     tests(
       "ECRAPI",
       [
-        "ECRAPI", "RegistryServer", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging, httpTypes, nioCore,
+        "ECRAPI", "RegistryServer", "TestServices", "DistributionSpec", "Content", "ImageSpec", "Kernel", logging, httpTypes, nioCore,
         system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
       ]),
@@ -258,12 +259,15 @@ let package = Package(
       ], path: "Tests/Fuzz/Targets", swiftSettings: common),
     .testTarget(
       name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: common),
-    .target(name: "TestServices", dependencies: ["Kernel", system], path: "Tests/Services", swiftSettings: settings),
+    .target(
+      name: "TestServices", dependencies: ["Metadata", "PostgresMetadata", "Kernel", logging, system], path: "Tests/Services",
+      swiftSettings: settings),
     tests("Metadata", ["Metadata", "PostgresMetadata", "TestServices", "Content", "Kernel", logging, system]),
     .testTarget(
       name: "S3StorageTests",
       dependencies: [
-        "S3Storage", "TestServices", "Kernel", nioCore, nioHTTP1, system,
+        "S3Storage", "RegistryServer", "PostgresMetadata", "Metadata", "TestServices", "DistributionSpec", "Content",
+        "ImageSpec", "Kernel", logging, nioCore, nioHTTP1, system,
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
       ], path: "Tests/S3StorageTests", swiftSettings: common),
     // The flow as a person sees it: the programs themselves, and other tools as their clients.

@@ -50,3 +50,20 @@ extension S3Client {
     return S3Stream(body: answer.body)
   }
 }
+
+extension S3Client {
+  /// Reads an object of `size` bytes from its start to its end, in pieces. Blocks. Throws `S3Error`.
+  func read(_ key: String, size: Int64, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    let piece: Int64 = 8 << 20
+    for start in stride(from: 0, to: size, by: Int64.Stride(piece)) {
+      let end = min(start + piece, size)
+      let request = Request(method: .GET, key: key, headers: [("range", "bytes=\(start)-\(end - 1)")])
+      let answer = try send(request)
+      guard answer.body.readableBytes == Int(end - start) else {
+        throw S3Error.malformedAnswer(
+          what: request.what, "it has \(answer.body.readableBytes) bytes in place of \(end - start)")
+      }
+      try answer.body.withUnsafeReadableBytes(body)
+    }
+  }
+}

@@ -157,6 +157,7 @@ extension RegistryServer {
             tls?.reload()
             try self.uploads.expire()
             try self.registry.dropUnusedBlobs()
+            _ = try self.registry.storage.collect(dryRun: false)
           }
         }
         // What a push needed for its pieces is not needed while nobody asks.

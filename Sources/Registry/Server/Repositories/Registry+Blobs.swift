@@ -16,7 +16,7 @@ extension Registry {
     }
   }
 
-  /// Gives the repository a blob that the store has. The caller's lease keeps it there until this returns.
+  /// Gives the repository a blob that the storage has. To be called within `keeping`.
   func linkBlob(_ digest: Digest, size: Int64, in name: String) throws {
     try holding([digest], in: name, isKept: { try has($0, $1, name) }) { session in
       let repository = try forPush(session, name)
@@ -35,11 +35,11 @@ extension Registry {
 
   /// The same from another realm's repository.
   public func mountBlob(_ digest: Digest, from source: String, of other: Registry, to name: String) throws -> Bool {
-    let lease = try store.lease()
-    defer { lease.release() }
-    guard let blob = try other.blob(digest, in: source), try store.retain(digest) else { return false }
-    try linkBlob(digest, size: blob.size, in: name)
-    return true
+    try storage.keeping {
+      guard let blob = try other.blob(digest, in: source), try storage.retain(digest) else { return false }
+      try linkBlob(digest, size: blob.size, in: name)
+      return true
+    }
   }
 
   /// Gives `name` a blob that the store has, in whosever name. Returns false where it does not. For the store's owner alone.

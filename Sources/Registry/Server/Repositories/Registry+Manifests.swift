@@ -15,7 +15,7 @@ extension Registry {
     let stored = try storedManifest(reference, in: name)
     let content = ManifestContent(
       digest: stored.digest, mediaType: stored.mediaType,
-      bytes: try store.read(stored.digest, limit: ManifestDocument.sizeLimit))
+      bytes: try storage.read(stored.digest, limit: ManifestDocument.sizeLimit))
     cache.insert(key, .init(id: stored.id, content: content), asOf: number)
     pulls.note(stored.id)
     return content
@@ -69,18 +69,11 @@ extension Registry {
     if let expected, expected != digest { throw RegistryError.digestMismatch(expected: expected, actual: digest) }
     try checkBefore(document, digest, name, tags)
 
-    let lease = try store.lease()
-    defer { lease.release() }
-    let ingest = try store.ingest()
-    do {
-      try ingest.append(bytes)
-      _ = try ingest.commit(expecting: digest, size: Int64(bytes.count))
-    } catch {
-      ingest.discard()
-      throw error
-    }
-    let (result, number) = try holding([digest], in: name, isKept: { try has($0, $1, name) }) { session in
-      try record(session, document, digest, Int64(bytes.count), name, tags, origin)
+    let (result, number) = try storage.keeping {
+      try storage.write(bytes, digest)
+      return try holding([digest], in: name, isKept: { try has($0, $1, name) }) { session in
+        try record(session, document, digest, Int64(bytes.count), name, tags, origin)
+      }
     }
     if let number {
       cache.remove(
@@ -146,7 +139,7 @@ extension Registry {
         """, [repository.id, tag, manifest, now])
       if changed > 0 { tagsChanged = true }
     }
-    let number = isNew || tagsChanged ? try Self.raiseChange(session) : nil
+    let number = isNew || tagsChanged ? try noteChange(session) : nil
     let result = PutResult(
       digest: digest, mediaType: document.mediaType, subject: document.subject?.digest, isNew: isNew,
       tagsChanged: tagsChanged)
@@ -263,7 +256,7 @@ extension Registry {
       keys = (tags.map(ManifestReference.tag) + [.digest(digest)]).map {
         .init(realm: realm, repository: name, reference: $0)
       }
-      number = try Self.raiseChange(session)
+      number = try noteChange(session)
       try events.record(event, session)
       // A blob of the same digest may have been linked too, and keeps the hold.
       return try has(session, digest, name) ? [] : [digest]
@@ -295,7 +288,7 @@ extension Registry {
       keys = [ManifestReference.tag(tag), .digest(manifest.digest)].map {
         .init(realm: realm, repository: name, reference: $0)
       }
-      number = try Self.raiseChange(session)
+      number = try noteChange(session)
       found = manifest.digest
       let deletion = RegistryEvent(
         .delete, in: self, repository: name, digest: manifest.digest.description, tag: tag, by: origin)

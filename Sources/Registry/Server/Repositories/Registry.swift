@@ -12,7 +12,9 @@ import SystemPackage
 /// All functions block and are safe from any thread. Each change is one transaction. What a repository has is held in
 /// the store under an owner of its own, so that no collection takes it.
 public final class Registry: Sendable {
+  /// This machine's store. Where the storage is shared, it has copies of what was read as files.
   public let store: ContentStore
+  public let storage: any BlobStorage
   public let metadata: any MetadataDatabase
   public let realm: Realm
   /// Whether a push makes the repository that it names. Amazon ECR does not.
@@ -22,21 +24,19 @@ public final class Registry: Sendable {
   let cache: ManifestCache
   let pulls: PullTimes
   public let templateDocuments: TemplateDocuments
-  /// A hold in the store and the row that stands for it are two transactions: without this, a delete's release could
-  /// fall between the hold and the row of a push of the same manifest.
-  private let change: ChangeLock
 
-  final class ChangeLock: Sendable {
-    let mutex = Mutex(())
-  }
-
-  /// The main realm of what `store` has. `metadata` is the store's own database where it is left out.
-  public init(_ store: ContentStore, metadata: (any MetadataDatabase)? = nil, createsOnPush: Bool = true) throws {
+  /// The main realm of what `store` has. Where they are left out, `metadata` is the store's own database, and `storage`
+  /// the store.
+  public init(
+    _ store: ContentStore, metadata: (any MetadataDatabase)? = nil, storage: (any BlobStorage)? = nil,
+    createsOnPush: Bool = true
+  ) throws {
     let metadata = metadata ?? SQLiteMetadata(store)
     try metadata.migrate("registry", Schema.steps)
     try metadata.migrate("registry-replication", Replication.schema)
     self.store = store
     self.metadata = metadata
+    self.storage = storage ?? FileStorage(store, metadata)
     self.createsOnPush = createsOnPush
     realm = .main
     events = EventBus()
@@ -44,11 +44,11 @@ public final class Registry: Sendable {
     cache = try ManifestCache(metadata)
     pulls = PullTimes()
     templateDocuments = TemplateDocuments()
-    change = ChangeLock()
   }
 
   private init(_ other: Registry, _ realm: Realm) {
     store = other.store
+    storage = other.storage
     metadata = other.metadata
     self.realm = realm
     createsOnPush = other.createsOnPush
@@ -57,7 +57,6 @@ public final class Registry: Sendable {
     cache = other.cache
     pulls = other.pulls
     templateDocuments = other.templateDocuments
-    change = other.change
   }
 
   /// The same registry as it is in another realm.
@@ -82,26 +81,17 @@ public final class Registry: Sendable {
     _ digests: [Digest], in repository: String, isKept: (any SQLSession, Digest) throws -> Bool,
     _ write: (any SQLSession) throws -> Result
   ) throws -> Result {
-    try change.mutex.withLock { _ in
-      let owner = owner(repository)
-      try store.hold(digests, owner: owner)
-      do {
-        return try metadata.write(write)
-      } catch {
-        for digest in digests where try !metadata.read({ try isKept($0, digest) }) {
-          try store.release(digest, owner: owner)
-        }
-        throw error
-      }
-    }
+    try storage.hold(digests, owner: owner(repository), isKept: isKept, write: write)
   }
 
   /// Deletes rows, then lets go of the digests that `delete` returns.
   func releasing(in repository: String, _ delete: (any SQLSession) throws -> [Digest]) throws {
-    try change.mutex.withLock { _ in
-      for digest in try metadata.write(delete) { try store.release(digest, owner: owner(repository)) }
-    }
+    try storage.release(owner: owner(repository), delete: delete)
   }
+
+  /// The same for manifests and tags, which are in memory only where the database tells of changes: where it does not,
+  /// all pushes of all replicas would wait for one row.
+  func noteChange(_ session: any SQLSession) throws -> Int64 { cache.isUsed ? try Self.raiseChange(session) : 0 }
 
   /// Raises the number that caches compare, in the transaction that changes something.
   static func raiseChange(_ session: any SQLSession) throws -> Int64 {
@@ -208,19 +198,15 @@ public final class Registry: Sendable {
 
   /// Deletes a repository; one that has images only with `force`.
   public func deleteRepository(_ name: String, force: Bool = false, by origin: Origin = .unknown) throws -> Repository {
-    let (repository, number) = try change.mutex.withLock { _ in
-      let (repository, number) = try metadata.write { session in
-        let repository = try existing(session, name)
-        if !force,
-          try session.exists("SELECT 1 FROM registry_manifest WHERE repository = ?1", [repository.id])
-        {
-          throw RegistryError.repositoryNotEmpty(name)
-        }
-        try session.execute("DELETE FROM registry_repository WHERE id = ?1", [repository.id])
-        return (repository, try Self.raiseChange(session))
+    let (repository, number) = try storage.releaseAll(owner: owner(name)) { session in
+      let repository = try existing(session, name)
+      if !force,
+        try session.exists("SELECT 1 FROM registry_manifest WHERE repository = ?1", [repository.id])
+      {
+        throw RegistryError.repositoryNotEmpty(name)
       }
-      try store.release(owner: owner(name))
-      return (repository, number)
+      try session.execute("DELETE FROM registry_repository WHERE id = ?1", [repository.id])
+      return (repository, try Self.raiseChange(session))
     }
     cache.removeAll(number: number)
     events.publish(RegistryEvent(.deleteRepository, in: self, repository: name, by: origin))
@@ -248,7 +234,7 @@ public final class Registry: Sendable {
       let digest = try session.value(String.self, "SELECT digest FROM registry_manifest WHERE id = ?1", [removed])
       try events.record(
         RegistryEvent(.delete, in: self, repository: name, digest: digest, tag: tag, by: origin), session)
-      return try Self.raiseChange(session)
+      return try noteChange(session)
     }
     cache.remove([.init(realm: realm, repository: name, reference: .tag(tag))], number: number)
     events.publish(RegistryEvent(.delete, in: self, repository: name, tag: tag, by: origin))
