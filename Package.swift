@@ -186,6 +186,7 @@ let package = Package(
       "Commands", "Tools/Commands",
       [
         "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "RegistryServer", "ECRAPI",
+        "S3Storage", "PostgresMetadata", "Metadata",
         "Console", "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel",
         "RuntimeSpec", arguments, logging, system,
       ]),
@@ -272,7 +273,7 @@ let package = Package(
       ], path: "Tests/S3StorageTests", swiftSettings: common),
     // The flow as a person sees it: the programs themselves, and other tools as their clients.
     .testTarget(
-      name: "EndToEnd", dependencies: ["Kernel", system], path: "Tests/EndToEnd", exclude: ["RuntimePeers", "ECRClients"],
+      name: "EndToEnd", dependencies: ["TestServices", "Kernel", system], path: "Tests/EndToEnd", exclude: ["Cluster", "RuntimePeers", "ECRClients"],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

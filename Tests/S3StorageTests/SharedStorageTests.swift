@@ -216,7 +216,9 @@ final class Cluster: Sendable {
     }
   }
 
-  private static func offTheTasks<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+  private static func offTheTasks<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws
+    -> Result
+  {
     try await withCheckedThrowingContinuation { continuation in
       let thread = BlockingThread { continuation.resume(with: Swift.Result { try body() }) }
       thread.detach()
@@ -262,11 +264,13 @@ private final class BlockingThread {
 
   init(_ body: @escaping () -> Void) {
     let boxed = Unmanaged.passRetained(Body(body)).toOpaque()
-    let result = pthread_create(&id, nil, { argument in
-      guard let argument else { return nil }
-      Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
-      return nil
-    }, boxed)
+    let result = pthread_create(
+      &id, nil,
+      { argument in
+        guard let argument else { return nil }
+        Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
+        return nil
+      }, boxed)
     precondition(result == 0)
   }
 

@@ -18,7 +18,8 @@ public struct S3Stream: AsyncSequence, Sendable {
 extension S3Client {
   /// The bytes of an object in `range`. Does not block. Throws `S3Error`.
   public func stream(_ key: String, _ range: Range<Int64>) async throws -> S3Stream {
-    let request = Request(method: .GET, key: key, headers: [("range", "bytes=\(range.lowerBound)-\(range.upperBound - 1)")])
+    let request = Request(
+      method: .GET, key: key, headers: [("range", "bytes=\(range.lowerBound)-\(range.upperBound - 1)")])
     var delay = 100
     for attempt in 1... {
       do {

@@ -27,6 +27,7 @@ extension SharedStorage {
     if !dryRun {
       removed.uploads = try forgetIngests()
       try removeGarbage()
+      _ = try scratch.collect()
     }
     return removed
   }

@@ -23,7 +23,7 @@ public final class SharedStorage: BlobStorage {
   let client: S3Client
   let metadata: any MetadataDatabase
   /// This machine's own, for copies that are read as files. Nothing in it is needed later.
-  private let scratch: ContentStore
+  let scratch: ContentStore
   private let hot = HotBlobs()
   let hashes = KnownHashes()
   /// This process among the replicas.

@@ -99,6 +99,7 @@ extension RegistryServer {
   }
 
   private func localDoor() -> LocalDoor? {
+    guard !registry.storage.isShared else { return nil }
     do {
       guard let door = try LocalDoor(root: registry.store.root) else { return nil }
       try door.prepare()

@@ -44,11 +44,13 @@ extension Registry {
 
   /// Gives `name` a blob that the store has, in whosever name. Returns false where it does not. For the store's owner alone.
   func linkStored(_ digest: Digest, in name: String) throws -> Bool {
-    let lease = try store.lease()
-    defer { lease.release() }
-    guard try store.retain(digest) else { return false }
-    try linkBlob(digest, size: try store.size(of: digest), in: name)
-    return true
+    // Shared storage has nothing of this machine's.
+    guard !storage.isShared else { return false }
+    return try storage.keeping {
+      guard try storage.retain(digest) else { return false }
+      try linkBlob(digest, size: try store.size(of: digest), in: name)
+      return true
+    }
   }
 
   /// Repositories that have the blob, at most `limit`: where a mount names no source, one that its caller may read will do.

@@ -28,6 +28,8 @@ public struct ServeCommand: AsyncParsableCommand {
 
   @OptionGroup var global: GlobalOptions
 
+  @OptionGroup var cluster: ClusterOptions
+
   @Option(
     help: ArgumentHelp(
       "Where to listen, HOST:PORT; :PORT is every address of this host. Repeatable.", valueName: "address"))
@@ -135,7 +137,7 @@ public struct ServeCommand: AsyncParsableCommand {
     // A file that cannot be used is told now, not at the first sign-in.
     let userCount = try passwords.reduce(0) { try $0 + $1.users().count }
     let identity = try identity(files, listening, logger)
-    let registry = try Registry(store, createsOnPush: !refusesNewRepositories)
+    let registry = try cluster.registry(store, createsOnPush: !refusesNewRepositories, logger)
     let console = try Console(registry, cache: files.directory.appending("layers"), logger: logger)
     // The console first: it looks at paths alone, and ECR reads a form before it knows whose it is.
     let server = RegistryServer(
@@ -167,6 +169,11 @@ public struct ServeCommand: AsyncParsableCommand {
   }
 
   private func identity(_ files: RegistryFiles, _ addresses: [ListenAddress], _ logger: Logger) throws -> TLSIdentity? {
+    if cluster.isShared, tls == .auto, tlsCert == nil {
+      throw Failure(
+        "replicas need one certificate: give --tls-cert and --tls-key, or --tls off behind a proxy that has TLS",
+        status: 125)
+    }
     if let tlsCert, let tlsKey {
       return try TLSIdentity(.files(chain: FilePath(tlsCert), key: FilePath(tlsKey)), logger: logger)
     }
