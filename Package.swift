@@ -1,4 +1,5 @@
 // swift-tools-version: 6.1
+import Foundation
 import PackageDescription
 
 // Modules stand in the order of the flow (ARCHITECTURE.md). Each lists every module that it imports:
@@ -44,6 +45,17 @@ let staticProgram: [LinkerSetting] = [
     "-static-executable", "-Xlinker", "--entry=clipper_start", "-Xlinker", "--wrap=swift_copyAuxiliaryExecutablePath",
   ])
 ]
+
+/// libpq with what it leaves to PostgreSQL's own libraries and to OpenSSL, as archives in every build: by shared libraries
+/// it would bring 22 into each process, Kerberos and LDAP among them, and cost every command ten milliseconds.
+let postgres: [LinkerSetting] = {
+  let folders = (12...30).reversed().map { "/usr/lib/postgresql/\($0)/lib" }
+  guard let folder = folders.first(where: { FileManager.default.fileExists(atPath: $0 + "/libpgcommon_shlib.a") }) else {
+    return [.linkedLibrary("pq")]
+  }
+  let archives = ["libpq", "libpgcommon_shlib", "libpgport_shlib", "libssl", "libcrypto"]
+  return [.unsafeFlags(["-L\(folder)"])] + archives.map { .linkedLibrary(":\($0).a") }
+}()
 
 func module(
   _ name: String, _ path: String, _ dependencies: [Target.Dependency] = [], _ more: [SwiftSetting] = []
@@ -179,7 +191,7 @@ let package = Package(
     systemLibrary("CBzip2", "libbz2-dev"),
     systemLibrary("CLzma", "liblzma-dev"),
     systemLibrary("CCrypt", "libcrypt-dev"),
-    .target(name: "CPostgres", path: "Sources/System/CPostgres", linkerSettings: [.linkedLibrary("pq")]),
+    .target(name: "CPostgres", path: "Sources/System/CPostgres", linkerSettings: postgres),
 
     // Tools
     networkModule(
