@@ -11,9 +11,7 @@
 PREFIX ?= /usr/local
 SWIFT ?= swift
 CHECK = --explicit-target-dependency-import-check error
-# libpq.a leaves out what it shares with PostgreSQL's other programs, and OpenSSL; only clipper takes anything of it.
-STATIC = -c release --static-swift-stdlib -Xswiftc -static-executable $(CHECK) -Xlinker -L$$(pg_config --pkglibdir) \
-  -Xlinker -lpgcommon_shlib -Xlinker -lpgport_shlib -Xlinker -lssl -Xlinker -lcrypto
+STATIC = -c release --static-swift-stdlib -Xswiftc -static-executable $(CHECK)
 SOURCES = $(shell find Sources -type f) Package.swift
 
 .PHONY: all build demo test mutants fuzz test-vm bench install format lint clean

@@ -1,4 +1,5 @@
 // swift-tools-version: 6.1
+import Foundation
 import PackageDescription
 
 // Modules stand in the order of the flow (ARCHITECTURE.md). Each lists every module that it imports:
@@ -44,6 +45,17 @@ let staticProgram: [LinkerSetting] = [
     "-static-executable", "-Xlinker", "--entry=clipper_start", "-Xlinker", "--wrap=swift_copyAuxiliaryExecutablePath",
   ])
 ]
+
+/// libpq with what it leaves to PostgreSQL's own libraries and to OpenSSL, as archives in every build: by shared libraries
+/// it would bring 22 into each process, Kerberos and LDAP among them, and cost every command ten milliseconds.
+let postgres: [LinkerSetting] = {
+  let folders = (12...30).reversed().map { "/usr/lib/postgresql/\($0)/lib" }
+  guard let folder = folders.first(where: { FileManager.default.fileExists(atPath: $0 + "/libpgcommon_shlib.a") }) else {
+    return [.linkedLibrary("pq")]
+  }
+  let archives = ["libpq", "libpgcommon_shlib", "libpgport_shlib", "libssl", "libcrypto"]
+  return [.unsafeFlags(["-L\(folder)"])] + archives.map { .linkedLibrary(":\($0).a") }
+}()
 
 func module(
   _ name: String, _ path: String, _ dependencies: [Target.Dependency] = [], _ more: [SwiftSetting] = []
@@ -152,10 +164,12 @@ let package = Package(
         "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", crypto, logging,
         httpTypes, nioPosix, mustache, system,
       ]),
+
     networkModule(
       "S3Storage", "Registry/S3",
       [
-        "DistributionSpec", crypto, logging, nioCore, nioPosix, nioHTTP1, nioSSL,
+        "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", crypto, logging, nioCore, nioPosix,
+        nioHTTP1, nioSSL,
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
       ]),
 
@@ -192,14 +206,16 @@ let package = Package(
     systemLibrary("CBzip2", "libbz2-dev"),
     systemLibrary("CLzma", "liblzma-dev"),
     systemLibrary("CCrypt", "libcrypt-dev"),
-    .target(name: "CPostgres", path: "Sources/System/CPostgres", linkerSettings: [.linkedLibrary("pq")]),
+    .target(name: "CPostgres", path: "Sources/System/CPostgres", linkerSettings: postgres),
 
     // Tools
     networkModule(
       "Commands", "Tools/Commands",
       [
         "Engine", "BuildSolver", "BuildGraph", "DockerfileSyntax", "KubeManifests", "RegistryServer", "ECRAPI", "Console",
-        "ConfigurationFiles", "Signatures", "Scanning", "Lifecycle", "AccessPolicies", "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers", "Kernel",
+        "ConfigurationFiles", "S3Storage", "PostgresMetadata", "Metadata", "Signatures", "Scanning", "Lifecycle",
+        "AccessPolicies", "RegistryClient", "DistributionSpec", "ImageSpec", "Content", "Snapshots", "Sandboxes", "Layers",
+        "Kernel",
         "RuntimeSpec", arguments, logging, system,
       ]),
     .target(name: "CStart", path: "Sources/Tools/CStart"),
@@ -247,8 +263,8 @@ let package = Package(
     tests(
       "RegistryServer",
       [
-        "RegistryServer", "RegistryClient", "Lifecycle", "AccessPolicies", "Metadata", "DistributionSpec", "Content",
-        "ImageSpec", "Kernel", crypto, logging, httpTypes, nioCore, system,
+        "RegistryServer", "RegistryClient", "Lifecycle", "AccessPolicies", "Metadata", "TestServices", "DistributionSpec",
+        "Content", "ImageSpec", "Kernel", crypto, logging, httpTypes, nioCore, system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "X509", package: "swift-certificates"),
         .product(name: "SwiftASN1", package: "swift-asn1"),
@@ -263,8 +279,8 @@ let package = Package(
     tests(
       "ECRAPI",
       [
-        "ECRAPI", "RegistryServer", "RegistryClient", "Signatures", "Scanning", "Metadata", "DistributionSpec", "Content",
-        "ImageSpec", "Layers", "Kernel", logging, httpTypes, nioCore, system,
+        "ECRAPI", "RegistryServer", "RegistryClient", "Signatures", "Scanning", "Metadata", "TestServices",
+        "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", logging, httpTypes, nioCore, system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
       ]),
     // What strangers send, to every parser that reads it: see tools/fuzz.
@@ -276,18 +292,21 @@ let package = Package(
       ], path: "Tests/Fuzz/Targets", swiftSettings: common),
     .testTarget(
       name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: common),
-    .target(name: "TestServices", dependencies: ["Kernel", system], path: "Tests/Services", swiftSettings: settings),
+    .target(
+      name: "TestServices", dependencies: ["Metadata", "PostgresMetadata", "Kernel", logging, system], path: "Tests/Services",
+      swiftSettings: settings),
     tests("Metadata", ["Metadata", "PostgresMetadata", "TestServices", "Content", "Kernel", logging, system]),
     .testTarget(
       name: "S3StorageTests",
       dependencies: [
-        "S3Storage", "TestServices", "Kernel", nioCore, nioHTTP1, system,
+        "S3Storage", "RegistryServer", "PostgresMetadata", "Metadata", "TestServices", "DistributionSpec", "Content",
+        "ImageSpec", "Kernel", logging, nioCore, nioHTTP1, system,
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
       ], path: "Tests/S3StorageTests", swiftSettings: common),
     // The flow as a person sees it: the programs themselves, and other tools as their clients.
     .testTarget(
-      name: "EndToEnd", dependencies: ["Kernel", system], path: "Tests/EndToEnd", exclude: ["RuntimePeers", "ECRClients"],
-      swiftSettings: settings),
+      name: "EndToEnd", dependencies: ["TestServices", "Kernel", system], path: "Tests/EndToEnd",
+      exclude: ["Cluster", "RuntimePeers", "ECRClients"], swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -10,6 +10,7 @@ import Logging
 import NIOCore
 import RegistryServer
 import SystemPackage
+import TestServices
 import Testing
 
 @testable import ECRAPI
@@ -26,7 +27,8 @@ final class TestECR: Sendable {
     guard mkdtemp(&template) != nil else { throw Errno.current }
     root = FilePath(String(cString: template))
     let files = RegistryFiles(root: root)
-    registry = try Registry(ContentStore.open(root, longLived: true, readers: 2))
+    registry = try Registry(
+      ContentStore.open(root, longLived: true, readers: 2), metadata: TestDatabase.metadata(root))
     key = try files.keys.create(user: "ada")
     var logger = Logger(label: "test")
     logger.logLevel = .critical

@@ -60,12 +60,15 @@ private let table = """
           Int64.self, "INSERT INTO item (name, size, note) VALUES (?1, ?2, ?3) RETURNING id",
           [name, Int64.max, nil as String?])
       }
-      let row = try #require(try database.read { try $0.row("SELECT * FROM item WHERE name = ?1 AND id = ?2", [name, id]) })
+      let row = try #require(
+        try database.read { try $0.row("SELECT * FROM item WHERE name = ?1 AND id = ?2", [name, id]) })
       #expect(try row["name"] as String == name)
       #expect(try row["size"] as Int64 == .max)
       #expect(try row["note"] as String? == nil)
       #expect(try database.read { try $0.exists("SELECT 1 FROM item WHERE size = ?1", [Int64.max]) })
-      #expect(try database.read { try $0.value(Bool.self, "SELECT EXISTS (SELECT 1 FROM item WHERE size = ?1)", [1]) } == false)
+      #expect(
+        try database.read { try $0.value(Bool.self, "SELECT EXISTS (SELECT 1 FROM item WHERE size = ?1)", [1]) }
+          == false)
       #expect(try database.read { try $0.value(Int64.self, "SELECT SUM(size) FROM item") } == .max)
     }
   }
@@ -90,7 +93,10 @@ private let table = """
       }
       let sorted = names.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
       #expect(try database.read { try $0.values(String.self, "SELECT name FROM item ORDER BY name") } == sorted)
-      #expect(try database.read { try $0.values(String.self, "SELECT name FROM item WHERE name > ?1 ORDER BY name LIMIT 1", ["Z"]) } == ["_"])
+      #expect(
+        try database.read {
+          try $0.values(String.self, "SELECT name FROM item WHERE name > ?1 ORDER BY name LIMIT 1", ["Z"])
+        } == ["_"])
     }
   }
 
@@ -148,7 +154,9 @@ private let table = """
     }
   }
 
-  private static func inParallel(_ kind: Kind, _ step: @escaping @Sendable (any MetadataDatabase) throws -> Void) async throws {
+  private static func inParallel(_ kind: Kind, _ step: @escaping @Sendable (any MetadataDatabase) throws -> Void)
+    async throws
+  {
     try kind.runWithTable { (database) throws in
       try database.write { try $0.execute("INSERT INTO item (name) VALUES (?1)", ["n"]) }
       let failures = Failures()

@@ -12,11 +12,13 @@ final class Thread {
 
   init(_ body: @escaping () -> Void) {
     let boxed = Unmanaged.passRetained(Body(body)).toOpaque()
-    let result = pthread_create(&id, nil, { argument in
-      guard let argument else { return nil }
-      Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
-      return nil
-    }, boxed)
+    let result = pthread_create(
+      &id, nil,
+      { argument in
+        guard let argument else { return nil }
+        Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
+        return nil
+      }, boxed)
     precondition(result == 0)
   }
 

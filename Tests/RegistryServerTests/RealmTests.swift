@@ -4,6 +4,7 @@ import HTTPTypes
 import ImageSpec
 import Kernel
 import Metadata
+import TestServices
 import Testing
 
 @testable import RegistryServer
@@ -88,7 +89,7 @@ import Testing
 }
 
 @Suite struct SchemaTests {
-  @Test func whatAStoreHadBeforeThereWereRealmsIsInTheMainOne() async throws {
+  @Test(.enabled(if: !TestDatabase.usesPostgres, "PostgreSQL never had that state")) func whatAStoreHadBeforeThereWereRealmsIsInTheMainOne() async throws {
     let root = try TestRegistry.makeDirectory()
     defer { try? removeTree(root) }
     do {

@@ -9,6 +9,7 @@ import Kernel
 import Logging
 import NIOCore
 import SystemPackage
+import TestServices
 import Testing
 
 @testable import RegistryServer
@@ -30,7 +31,7 @@ final class TestRegistry: Sendable {
     ownsRoot = root == nil
     self.root = try root ?? Self.makeDirectory()
     store = try ContentStore.open(self.root, longLived: true, readers: 2)
-    registry = try Registry(store, createsOnPush: createsOnPush)
+    registry = try Registry(store, metadata: TestDatabase.metadata(self.root), createsOnPush: createsOnPush)
     files = RegistryFiles(root: self.root)
     if try files.passwords.users().isEmpty { try files.passwords.set("ada", password: "secret", cost: 4) }
     key = try files.keys.create(user: "bob")

@@ -9,7 +9,8 @@ import Testing
 @Suite struct S3ClientTests {
   private func client(_ kind: ObjectStorage.Kind) throws -> S3Client {
     let storage = try #require(try ObjectStorage.shared(kind))
-    return try S3Client(S3Location(parsing: storage.makeBucket { try S3Client.makeBucket($0, $1) }), environment: storage.environment)
+    return try S3Client(
+      S3Location(parsing: storage.makeBucket { try S3Client.makeBucket($0, $1) }), environment: storage.environment)
   }
 
   private static func bytes(_ count: Int, seed: UInt8 = 1) -> ByteBuffer {

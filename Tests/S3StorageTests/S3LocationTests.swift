@@ -11,7 +11,8 @@ import Testing
     #expect(plain.prefix == "" && plain.region == "us-east-1" && plain.authority == "images.s3.us-east-1.amazonaws.com")
     #expect(plain.path("a b/c+d") == "/a%20b/c%2Bd" && plain.path(nil) == "/")
     let full = try S3Location(
-      parsing: "s3://images/team//a/?endpoint=http://[::1]:9000&region=eu-1&sse=aws:kms&kms-key=k%2F1&redirect=on&ca=/c.pem")
+      parsing:
+        "s3://images/team//a/?endpoint=http://[::1]:9000&region=eu-1&sse=aws:kms&kms-key=k%2F1&redirect=on&ca=/c.pem")
     #expect(full.prefix == "team/a/" && full.region == "eu-1" && full.redirects && full.certificateFile == "/c.pem")
     #expect(full.usesPathStyle && full.authority == "[::1]:9000" && full.path("x") == "/images/x")
     #expect(full.encryption == .kms(key: "k/1"))
@@ -22,7 +23,8 @@ import Testing
   @Test(arguments: [
     "http://bucket", "s3://", "s3://A", "s3://ab", "s3://-ab", "s3://abc/../d", "s3://abc/a b", "s3://abc?what=1",
     "s3://abc?region", "s3://abc?region=a&region=b", "s3://abc?endpoint=ftp://h", "s3://abc?endpoint=http://h/path",
-    "s3://abc?endpoint=http://u:p@h", "s3://abc?style=dns", "s3://abc?sse=none", "s3://abc?kms-key=k", "s3://abc?redirect=yes",
+    "s3://abc?endpoint=http://u:p@h", "s3://abc?style=dns", "s3://abc?sse=none", "s3://abc?kms-key=k",
+    "s3://abc?redirect=yes",
     "s3://abc?region=a%0d%0ab", "s3://abc?region=%zz",
   ])
   func refusesWhatItCannotHonour(_ url: String) {
@@ -35,7 +37,8 @@ import Testing
     let directory = FilePath(String(cString: template))
     defer { try? removeTree(directory) }
     let file = directory.appending("credentials")
-    let text = "# keys\n[default]\naws_access_key_id = A\naws_secret_access_key=B=\n[other]\r\naws_access_key_id = C\naws_secret_access_key = D\naws_session_token = T\n"
+    let text =
+      "# keys\n[default]\naws_access_key_id = A\naws_secret_access_key=B=\n[other]\r\naws_access_key_id = C\naws_secret_access_key = D\naws_session_token = T\n"
     try writeFileAtomically(file, Array(text.utf8))
     let location = try S3Location(parsing: "s3://abc?credentials=\(file)")
     let found = try S3Credentials.find(location, environment: ["AWS_ACCESS_KEY_ID": "X", "AWS_SECRET_ACCESS_KEY": "Y"])
@@ -53,7 +56,8 @@ import Testing
   @Test func signsAsDocumented() throws {
     let signature = S3Signature(
       credentials: S3Credentials(
-        id: "AKIAIOSFODNN7EXAMPLE", secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", token: nil), region: "us-east-1")
+        id: "AKIAIOSFODNN7EXAMPLE", secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", token: nil), region: "us-east-1"
+    )
     let time: time_t = 1_369_353_600
     let headers = signature.headers(
       method: "GET", authority: "examplebucket.s3.amazonaws.com", path: "/test.txt", query: [],

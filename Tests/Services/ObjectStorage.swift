@@ -34,7 +34,8 @@ public final class ObjectStorage: Sendable {
     if (try? waitForProcess(moto.start())) == .exited(0) {
       found.append(.moto)
     } else {
-      print("SKIPPED: the tests of object storage with moto, which python3 does not have (pip install 'moto[server,s3]')")
+      print(
+        "SKIPPED: the tests of object storage with moto, which python3 does not have (pip install 'moto[server,s3]')")
     }
     if access("/usr/bin/swift-proxy-server", X_OK) == 0 {
       found.append(.swift)

@@ -46,7 +46,7 @@ public final class PostgresServer: Sendable {
         \(geteuid() == 0 ? "chown postgres ." : "")
         \(user)initdb -D data -U clipper -A trust -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null || exit 1
         while true; do
-          \(user)postgres -D data -k "$PWD" -c listen_addresses= -c fsync=off -c max_connections=200 9<&-
+          \(user)postgres -D data -k "$PWD" -c listen_addresses= -c fsync=off -c max_connections=1000 -c shared_buffers=32MB 9<&-
           sleep 0.1
         done
         """)

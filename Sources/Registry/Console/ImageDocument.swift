@@ -17,7 +17,7 @@ struct ImageDocument {
   init(_ digest: Digest, _ mediaType: MediaType, _ registry: Registry) throws {
     self.digest = digest
     self.mediaType = mediaType
-    bytes = try registry.store.read(digest, limit: ManifestDocument.sizeLimit)
+    bytes = try registry.storage.read(digest, limit: ManifestDocument.sizeLimit)
     let decoder = JSONDecoder()
     content =
       mediaType.isIndex
@@ -41,7 +41,7 @@ struct ImageDocument {
 
   static func configBytes(_ descriptor: Descriptor, _ registry: Registry) throws -> [UInt8] {
     guard descriptor.size <= configLimit else { throw ConsoleError.notFound }
-    return try registry.store.read(descriptor.digest, limit: configLimit)
+    return try registry.storage.read(descriptor.digest, limit: configLimit)
   }
 }
 

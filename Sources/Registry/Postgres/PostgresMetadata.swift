@@ -83,7 +83,8 @@ public struct PostgresMetadata: MetadataDatabase {
   private static let lossAttempts = 3
 
   /// Runs a transaction, again where that is safe: it had no effect yet, and is likely to have one the next time.
-  private func transaction<Result>(_ kind: TransactionKind, _ body: (any SQLSession) throws -> Result) throws -> Result {
+  private func transaction<Result>(_ kind: TransactionKind, _ body: (any SQLSession) throws -> Result) throws -> Result
+  {
     var conflicts = 0
     var losses = 0
     while true {

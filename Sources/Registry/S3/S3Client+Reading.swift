@@ -18,7 +18,8 @@ public struct S3Stream: AsyncSequence, Sendable {
 extension S3Client {
   /// The bytes of an object in `range`. Does not block. Throws `S3Error`.
   public func stream(_ key: String, _ range: Range<Int64>) async throws -> S3Stream {
-    let request = Request(method: .GET, key: key, headers: [("range", "bytes=\(range.lowerBound)-\(range.upperBound - 1)")])
+    let request = Request(
+      method: .GET, key: key, headers: [("range", "bytes=\(range.lowerBound)-\(range.upperBound - 1)")])
     var delay = 100
     for attempt in 1... {
       do {
@@ -48,5 +49,22 @@ extension S3Client {
         ?? .malformedAnswer(what: request.what, "its status is \(answer.status.code)")
     }
     return S3Stream(body: answer.body)
+  }
+}
+
+extension S3Client {
+  /// Reads an object of `size` bytes from its start to its end, in pieces. Blocks. Throws `S3Error`.
+  func read(_ key: String, size: Int64, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    let piece: Int64 = 8 << 20
+    for start in stride(from: 0, to: size, by: Int64.Stride(piece)) {
+      let end = min(start + piece, size)
+      let request = Request(method: .GET, key: key, headers: [("range", "bytes=\(start)-\(end - 1)")])
+      let answer = try send(request)
+      guard answer.body.readableBytes == Int(end - start) else {
+        throw S3Error.malformedAnswer(
+          what: request.what, "it has \(answer.body.readableBytes) bytes in place of \(end - start)")
+      }
+      try answer.body.withUnsafeReadableBytes(body)
+    }
   }
 }

@@ -82,7 +82,8 @@ public final class S3Client: Sendable {
       method: request.method.rawValue, authority: location.authority, path: path, query: request.query,
       headers: request.headers, payloadHash: hash, time: Glibc.time(nil))
     let query = S3Signature.canonical(request.query)
-    let url = "\(location.endpoint.isSecure ? "https" : "http")://\(location.authority)\(path)\(query.isEmpty ? "" : "?" + query)"
+    let url =
+      "\(location.endpoint.isSecure ? "https" : "http")://\(location.authority)\(path)\(query.isEmpty ? "" : "?" + query)"
     return (url, HTTPHeaders(headers))
   }
 
@@ -132,7 +133,8 @@ public final class S3Client: Sendable {
   }
 
   static func refusal(_ answer: Answer, _ what: String) -> S3Error? {
-    let document = answer.headers.first(name: "content-type")?.contains("xml") == true || answer.status >= 300
+    let document =
+      answer.headers.first(name: "content-type")?.contains("xml") == true || answer.status >= 300
       ? S3XML(parsing: Array(answer.body.readableBytesView)) : nil
     // Copies and completions may fail after they have said 200. (Amazon S3 API, CompleteMultipartUpload)
     guard answer.status >= 300 || document?.name == "Error" else { return nil }
@@ -142,7 +144,9 @@ public final class S3Client: Sendable {
 
   static func isTransient(_ error: S3Error) -> Bool {
     guard case .refused(let status, let code, _, _) = error else { return true }
-    let codes = ["SlowDown", "InternalError", "RequestTimeout", "ServiceUnavailable", "OperationAborted", "ThrottlingException"]
+    let codes = [
+      "SlowDown", "InternalError", "RequestTimeout", "ServiceUnavailable", "OperationAborted", "ThrottlingException",
+    ]
     return [429, 500, 502, 503, 504].contains(status) || codes.contains(code)
   }
 
@@ -188,7 +192,8 @@ public final class S3Client: Sendable {
     do {
       let answer = try send(Request(method: .GET, key: key))
       guard answer.body.readableBytes <= limit else {
-        throw S3Error.malformedAnswer(what: "GET \(key)", "it has \(answer.body.readableBytes) bytes, more than \(limit)")
+        throw S3Error.malformedAnswer(
+          what: "GET \(key)", "it has \(answer.body.readableBytes) bytes, more than \(limit)")
       }
       return answer.body
     } catch let error as S3Error {

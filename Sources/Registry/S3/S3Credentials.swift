@@ -13,7 +13,9 @@ struct S3Credentials: Sendable {
     if let file = location.credentialFile {
       return try read(file, profile: location.profile ?? "default")
     }
-    if location.profile == nil, let id = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"] {
+    if location.profile == nil, let id = environment["AWS_ACCESS_KEY_ID"],
+      let secret = environment["AWS_SECRET_ACCESS_KEY"]
+    {
       return S3Credentials(id: id, secret: secret, token: environment["AWS_SESSION_TOKEN"])
     }
     let file = environment["AWS_SHARED_CREDENTIALS_FILE"] ?? environment["HOME"].map { $0 + "/.aws/credentials" }

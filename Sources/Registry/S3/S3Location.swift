@@ -68,7 +68,9 @@ public struct S3Location: Sendable {
     certificateFile = settings.removeValue(forKey: "ca")
     credentialFile = settings.removeValue(forKey: "credentials")
     profile = settings.removeValue(forKey: "profile")
-    if let unknown = settings.keys.sorted().first { throw .malformedURL("there is no setting \"\(unknown.prefix(80))\"") }
+    if let unknown = settings.keys.sorted().first {
+      throw .malformedURL("there is no setting \"\(unknown.prefix(80))\"")
+    }
   }
 
   private static func settings(_ query: String) throws(S3Error) -> [String: String] {
@@ -122,7 +124,10 @@ public struct S3Location: Sendable {
 
   /// Of an object; of the bucket where `key` is nil.
   func path(_ key: String?) -> String {
-    let object = key.map { "/" + $0.split(separator: "/", omittingEmptySubsequences: false).map(PercentEncoding.encode).joined(separator: "/") }
+    let object = key.map {
+      "/"
+        + $0.split(separator: "/", omittingEmptySubsequences: false).map(PercentEncoding.encode).joined(separator: "/")
+    }
     return usesPathStyle ? "/\(bucket)\(object ?? "")" : object ?? "/"
   }
 

@@ -112,6 +112,7 @@ extension RegistryServer {
   }
 
   private func localDoor() -> LocalDoor? {
+    guard !registry.storage.isShared else { return nil }
     do {
       guard let door = try LocalDoor(root: registry.store.root) else { return nil }
       try door.prepare()
@@ -188,6 +189,7 @@ extension RegistryServer {
             try self.registry.prunePreviews()
             try self.registry.dropUnusedBlobs()
             try self.uploads.expire(olderThan: self.state.garbage.uploadsFor.milliseconds)
+            _ = try self.registry.storage.collect(dryRun: false)
           }
         }
         // What a push needed for its pieces is not needed while nobody asks.

@@ -116,7 +116,7 @@ extension Console {
 
   func manifest(_ name: String, _ digest: Digest, _ visit: Visit) throws -> Content {
     let stored = try visit.registry.storedManifest(.digest(digest), in: name)
-    let bytes = try visit.registry.store.read(digest, limit: ManifestDocument.sizeLimit)
+    let bytes = try visit.registry.storage.read(digest, limit: ManifestDocument.sizeLimit)
     return .file(bytes, type: "application/json", name: "\(stored.digest.short).manifest.json")
   }
 

@@ -25,9 +25,16 @@ extension Console {
     guard let blob = try visit.registry.blob(layer.digest, in: name) else {
       return .failed("the registry does not have it: it is kept elsewhere")
     }
-    let store = visit.registry.store
+    let (store, storage) = (visit.registry.store, visit.registry.storage)
     return layers.state(
-      LayerIndex.Source(digest: layer.digest, size: blob.size, open: { try store.open(layer.digest) }))
+      LayerIndex.Source(
+        digest: layer.digest, size: blob.size,
+        open: {
+          let lease = try store.lease()
+          defer { lease.release() }
+          try storage.fetch(layer.digest)
+          return try store.open(layer.digest)
+        }))
   }
 
   func layer(_ name: String, _ digest: Digest, _ number: Int, _ path: [[UInt8]], _ visit: Visit) throws -> Content {

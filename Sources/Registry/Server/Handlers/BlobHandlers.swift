@@ -25,7 +25,7 @@ extension RegistryServer {
       }
       // A push asks like this, and then leaves out what is here.
       if isHead, blob.isOld { try registry.touchBlob(digest, in: name) }
-      return (blob.size, isHead ? nil : BlobFile(try registry.store.open(digest)), nil)
+      return (blob.size, isHead ? nil : try registry.storage.open(digest), nil)
     }
     let tag = "\"\(digest)\""
     var headers: HTTPFields = [
@@ -38,6 +38,11 @@ extension RegistryServer {
     if let arriving { return RegistryResponse(.ok, headers, body: .arriving(arriving)) }
     // HEAD has no ranges. (RFC 9110, section 14.2)
     guard let file else { return RegistryResponse(.ok, headers) }
+    if let link = file.remote?.link {
+      // It is good for a while only, and not to be kept.
+      return RegistryResponse(
+        .temporaryRedirect, [.location: link, .dockerContentDigest: digest.description, .cacheControl: "no-store"])
+    }
     // A range of another state is answered with the whole. (RFC 9110, section 13.1.5)
     let ifRange = request.headers[.ifRange]
     if let header = request.headers[.range], ifRange == nil || ifRange == tag, let wishes = ByteRange.parse(header),

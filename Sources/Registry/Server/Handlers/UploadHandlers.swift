@@ -136,8 +136,8 @@ extension RegistryServer {
     defer { metrics.uploadsUnderWay.add(-1) }
     // What cannot fit is refused before it fills the disk for everybody.
     if let length = request.contentLength, length > Self.batchSize {
-      let room = try await blocking { try self.registry.store.room() }
-      guard length < room else { throw StorageFull() }
+      let room = try await blocking { try self.registry.storage.room() }
+      guard length < room ?? .max else { throw StorageFull() }
     }
     try await withThrowingTaskGroup(of: Void.self) { writing in
       var batch: [ByteBuffer] = []

@@ -86,6 +86,10 @@ public final class RemoteRegistries: Sendable {
       tag: tag, digest: tag == nil ? digest : nil)
     let host = String(remote.endpoint.prefix { $0 != "/" })
     let client = try remote.secret.map { try self.client.using([host: secrets.credential($0)]) } ?? client
+    // The client sends what this machine's store has; while the lease lives, that is all of the image.
+    let lease = try source.store.lease()
+    defer { lease.release() }
+    try source.fetchImage(digest, of: copy.repository)
     try await client.mirror(
       Descriptor(mediaType: stored.mediaType, digest: digest, size: stored.size), to: target)
   }

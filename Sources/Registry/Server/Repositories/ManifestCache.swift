@@ -49,6 +49,9 @@ final class ManifestCache: Sendable {
     try session.value(Int64.self, "SELECT number FROM registry_change") ?? 0
   }
 
+  /// False where nothing is kept here.
+  var isUsed: Bool { watch != nil }
+
   /// A manifest that is surely still what the key names; nil where it has to be looked up.
   func find(_ key: Key) throws -> Entry? {
     try follow()

@@ -16,7 +16,7 @@ extension Registry {
     }
   }
 
-  /// Gives the repository a blob that the store has. The caller's lease keeps it there until this returns.
+  /// Gives the repository a blob that the storage has. To be called within `keeping`.
   func linkBlob(_ digest: Digest, size: Int64, in name: String) throws {
     try holding([digest], in: name, isKept: { try has($0, $1, name) }) { session in
       let repository = try forPush(session, name)
@@ -38,20 +38,22 @@ extension Registry {
 
   /// The same from another realm's repository.
   public func mountBlob(_ digest: Digest, from source: String, of other: Registry, to name: String) throws -> Bool {
-    let lease = try store.lease()
-    defer { lease.release() }
-    guard let blob = try other.blob(digest, in: source), try store.retain(digest) else { return false }
-    try linkBlob(digest, size: blob.size, in: name)
-    return true
+    try storage.keeping {
+      guard let blob = try other.blob(digest, in: source), try storage.retain(digest) else { return false }
+      try linkBlob(digest, size: blob.size, in: name)
+      return true
+    }
   }
 
   /// Gives `name` a blob that the store has, in whosever name. Returns false where it does not. For the store's owner alone.
   func linkStored(_ digest: Digest, in name: String) throws -> Bool {
-    let lease = try store.lease()
-    defer { lease.release() }
-    guard try store.retain(digest) else { return false }
-    try linkBlob(digest, size: try store.size(of: digest), in: name)
-    return true
+    // Shared storage has nothing of this machine's.
+    guard !storage.isShared else { return false }
+    return try storage.keeping {
+      guard try storage.retain(digest) else { return false }
+      try linkBlob(digest, size: try store.size(of: digest), in: name)
+      return true
+    }
   }
 
   /// Repositories that have the blob, at most `limit`: where a mount names no source, one that its caller may read will do.

@@ -22,7 +22,7 @@ extension Registry {
     }
     let content = ManifestContent(
       digest: stored.digest, mediaType: stored.mediaType,
-      bytes: try store.read(stored.digest, limit: ManifestDocument.sizeLimit))
+      bytes: try storage.read(stored.digest, limit: ManifestDocument.sizeLimit))
     cache.insert(key, .init(id: stored.id, content: content), asOf: number)
     pulls.note(stored.id, realm, by: user())
     return content
@@ -80,18 +80,11 @@ extension Registry {
     // Tags lead people to images; what has none may wait for its signature.
     let warnings = tags.isEmpty ? [] : try enforceSignatures(digest, bytes, tags: tags, in: name, at: .push)
 
-    let lease = try store.lease()
-    defer { lease.release() }
-    let ingest = try store.ingest()
-    do {
-      try ingest.append(bytes)
-      _ = try ingest.commit(expecting: digest, size: Int64(bytes.count))
-    } catch {
-      ingest.discard()
-      throw error
-    }
-    var (result, number) = try holding([digest], in: name, isKept: { try has($0, $1, name) }) { session in
-      try record(session, document, digest, Int64(bytes.count), name, tags, origin, lacking)
+    var (result, number) = try storage.keeping {
+      try storage.write(bytes, digest)
+      return try holding([digest], in: name, isKept: { try has($0, $1, name) }) { session in
+        try record(session, document, digest, Int64(bytes.count), name, tags, origin, lacking)
+      }
     }
     if let number {
       cache.remove(
@@ -167,7 +160,7 @@ extension Registry {
       if changed > 0 { tagsChanged = true }
     }
     try checkQuota((isNew ? [.images] : []) + (tagsChanged ? [.tags] : []), repository, session)
-    let number = isNew || tagsChanged || isRestored ? try Self.raiseChange(session) : nil
+    let number = isNew || tagsChanged || isRestored ? try noteChange(session) : nil
     let result = PutResult(
       digest: digest, mediaType: document.mediaType, subject: document.subject?.digest, isNew: isNew,
       tagsChanged: tagsChanged, isRestored: isRestored)
@@ -288,7 +281,7 @@ extension Registry {
       keys = (tags.map(ManifestReference.tag) + [.digest(digest)]).map {
         .init(realm: realm, repository: name, reference: $0)
       }
-      number = try Self.raiseChange(session)
+      number = try noteChange(session)
       try events.record(event, session)
       // A blob of the same digest may have been linked too, and keeps the hold.
       return try has(session, digest, name) ? [] : [digest]
@@ -320,7 +313,7 @@ extension Registry {
       keys = [ManifestReference.tag(tag), .digest(manifest.digest)].map {
         .init(realm: realm, repository: name, reference: $0)
       }
-      number = try Self.raiseChange(session)
+      number = try noteChange(session)
       found = manifest.digest
       let deletion = RegistryEvent(
         .delete, in: self, repository: name, digest: manifest.digest.description, tag: tag, by: origin)

@@ -14,7 +14,9 @@ import SystemPackage
 /// All functions block and are safe from any thread. Each change is one transaction. What a repository has is held in
 /// the store under an owner of its own, so that no collection takes it.
 public final class Registry: Sendable {
+  /// This machine's store. Where the storage is shared, it has copies of what was read as files.
   public let store: ContentStore
+  public let storage: any BlobStorage
   public let metadata: any MetadataDatabase
   public let realm: Realm
   /// Whether a push makes the repository that it names. Amazon ECR does not.
@@ -30,10 +32,13 @@ public final class Registry: Sendable {
   let pulls: PullTimes
   public let templateDocuments: TemplateDocuments
   let signatures: SignatureVerdicts
-  private let change: ChangeLock
 
-  /// The main realm of what `store` has. `metadata` is the store's own database where it is left out.
-  public init(_ store: ContentStore, metadata: (any MetadataDatabase)? = nil, createsOnPush: Bool = true) throws {
+  /// The main realm of what `store` has. Where they are left out, `metadata` is the store's own database, and `storage`
+  /// the store.
+  public init(
+    _ store: ContentStore, metadata: (any MetadataDatabase)? = nil, storage: (any BlobStorage)? = nil,
+    createsOnPush: Bool = true
+  ) throws {
     let metadata = metadata ?? SQLiteMetadata(store)
     try metadata.migrate("registry", Schema.steps)
     try metadata.migrate("registry-replication", Replication.schema)
@@ -43,6 +48,7 @@ public final class Registry: Sendable {
     try metadata.migrate("registry-cache", PullThroughCache.schema)
     self.store = store
     self.metadata = metadata
+    self.storage = try storage ?? FileStorage(store, metadata)
     self.createsOnPush = createsOnPush
     realm = .main
     events = EventBus()
@@ -56,7 +62,6 @@ public final class Registry: Sendable {
     templateDocuments = TemplateDocuments()
     templateDocuments.registerRepositoryPolicy()
     signatures = SignatureVerdicts()
-    change = try ChangeLock(store.root.appending("registry.lock"))
     templateDocuments.register(
       .lifecyclePolicy, check: { _ = try LifecyclePolicy(parsing: $0) },
       apply: { text, registry, session, repository in
@@ -67,6 +72,7 @@ public final class Registry: Sendable {
 
   private init(_ other: Registry, _ realm: Realm) {
     store = other.store
+    storage = other.storage
     metadata = other.metadata
     self.realm = realm
     createsOnPush = other.createsOnPush
@@ -80,7 +86,6 @@ public final class Registry: Sendable {
     pulls = other.pulls
     templateDocuments = other.templateDocuments
     signatures = other.signatures
-    change = other.change
   }
 
   /// The same registry as it is in another realm.
@@ -105,26 +110,17 @@ public final class Registry: Sendable {
     _ digests: [Digest], in repository: String, isKept: (any SQLSession, Digest) throws -> Bool,
     _ write: (any SQLSession) throws -> Result
   ) throws -> Result {
-    try change.withLock {
-      let owner = owner(repository)
-      try store.hold(digests, owner: owner)
-      do {
-        return try metadata.write(write)
-      } catch {
-        for digest in digests where try !metadata.read({ try isKept($0, digest) }) {
-          try store.release(digest, owner: owner)
-        }
-        throw error
-      }
-    }
+    try storage.hold(digests, owner: owner(repository), isKept: isKept, write: write)
   }
 
   /// Deletes rows, then lets go of the digests that `delete` returns.
   func releasing(in repository: String, _ delete: (any SQLSession) throws -> [Digest]) throws {
-    try change.withLock {
-      try store.release(metadata.write(delete), owner: owner(repository))
-    }
+    try storage.release(owner: owner(repository), delete: delete)
   }
+
+  /// The same for manifests and tags, which are in memory only where the database tells of changes: where it does not,
+  /// all pushes of all replicas would wait for one row.
+  func noteChange(_ session: any SQLSession) throws -> Int64 { cache.isUsed ? try Self.raiseChange(session) : 0 }
 
   /// Raises the number that caches compare, in the transaction that changes something.
   static func raiseChange(_ session: any SQLSession) throws -> Int64 {
@@ -235,20 +231,15 @@ public final class Registry: Sendable {
 
   /// Deletes a repository; one that has images only with `force`.
   public func deleteRepository(_ name: String, force: Bool = false, by origin: Origin = .unknown) throws -> Repository {
-    let (repository, number) = try change.withLock {
-      let (repository, number) = try metadata.write { session in
-        let repository = try existing(session, name)
-        if !force,
-          try session.exists("SELECT 1 FROM registry_manifest WHERE repository = ?1", [repository.id])
-        {
-          throw RegistryError.repositoryNotEmpty(name)
-        }
-        try session.execute("DELETE FROM registry_repository WHERE id = ?1", [repository.id])
-        try AccessCache.raise(session)
-        return (repository, try Self.raiseChange(session))
+    let (repository, number) = try storage.releaseAll(owner: owner(name)) { session in
+      let repository = try existing(session, name)
+      if !force,
+        try session.exists("SELECT 1 FROM registry_manifest WHERE repository = ?1", [repository.id])
+      {
+        throw RegistryError.repositoryNotEmpty(name)
       }
-      try store.release(owner: owner(name))
-      return (repository, number)
+      try session.execute("DELETE FROM registry_repository WHERE id = ?1", [repository.id])
+      return (repository, try Self.raiseChange(session))
     }
     cache.removeAll(number: number)
     events.publish(RegistryEvent(.deleteRepository, in: self, repository: name, by: origin))
@@ -276,7 +267,7 @@ public final class Registry: Sendable {
       let digest = try session.value(String.self, "SELECT digest FROM registry_manifest WHERE id = ?1", [removed])
       try events.record(
         RegistryEvent(.delete, in: self, repository: name, digest: digest, tag: tag, by: origin), session)
-      return try Self.raiseChange(session)
+      return try noteChange(session)
     }
     cache.remove([.init(realm: realm, repository: name, reference: .tag(tag))], number: number)
     events.publish(RegistryEvent(.delete, in: self, repository: name, tag: tag, by: origin))

@@ -4,10 +4,11 @@ import Metadata
 public import NIOCore
 import Synchronization
 
-/// The uploads under way: an ID that the client goes on with, and an ingest of the store that has the bytes.
+/// The uploads under way: an ID that the client goes on with, and an ingest of the storage that has the bytes.
 ///
-/// Sessions stand in the database and bytes in the store, so an upload goes on after a restart. In memory are only those
-/// in use, as opening an ingest again means hashing what it has. All functions block.
+/// Sessions stand in the database and bytes in the storage, so an upload goes on after a restart, or with shared storage
+/// at another replica. In memory are only those in use, as opening an ingest again means hashing what it has. All
+/// functions block.
 public final class Uploads: Sendable {
   private final class Session: Sendable {
     let id: String
@@ -23,7 +24,7 @@ public final class Uploads: Sendable {
     }
 
     struct State {
-      var ingest: Ingest?
+      var ingest: (any BlobIngest)?
       var isBusy = false
       var lastUse = ContinuousClock.now
     }
@@ -34,8 +35,6 @@ public final class Uploads: Sendable {
 
   /// Of all realms of a registry.
   public init(_ registry: Registry) { main = registry.at(.main) }
-
-  private static func key(_ id: String) -> String { "registry-\(id)" }
 
   /// Begins an upload and returns its ID.
   public func begin(in repository: String, of registry: Registry) throws -> String {
@@ -69,7 +68,7 @@ public final class Uploads: Sendable {
       return state.ingest
     }
     do {
-      let ingest = try ingest ?? main.store.ingest(Self.key(id))
+      let ingest = try ingest ?? main.storage.ingest(id)
       session.state.withLock { $0.ingest = ingest }
       return UploadWriter(ingest: ingest, id: id, registry: registry, repository: repository, uploads: self)
     } catch {
@@ -84,11 +83,12 @@ public final class Uploads: Sendable {
       throw RegistryError.repositoryUnknown(repository)
     }
     return UploadWriter(
-      ingest: try main.store.ingest(), id: nil, registry: registry, repository: repository, uploads: self)
+      ingest: try main.storage.ingest(nil), id: nil, registry: registry, repository: repository, uploads: self)
   }
 
   private func find(_ id: String, _ repository: String, _ realm: Realm) throws -> Session {
-    if let known = sessions.withLock({ $0[id] }) {
+    // Another replica may have ended it since; while a request here has it, there is no need to ask.
+    if let known = sessions.withLock({ $0[id] }), !main.storage.isShared || known.state.withLock({ $0.isBusy }) {
       // An upload of another repository is as unknown as one that never was.
       guard known.repository == repository, known.realm == realm else { throw RegistryError.uploadUnknown(id) }
       return known
@@ -108,10 +108,24 @@ public final class Uploads: Sendable {
   }
 
   fileprivate func release(_ id: String) throws {
+    if main.storage.isShared { try suspend(id) }
     try main.metadata.write { session in
       try session.execute("UPDATE registry_upload SET updated = ?1 WHERE id = ?2", [Registry.now, id])
     }
     unlock(id)
+  }
+
+  /// So that another replica finds all of it.
+  private func suspend(_ id: String) throws {
+    guard let session = sessions.withLock({ $0[id] }) else { return }
+    let ingest = session.state.withLock { state in
+      defer { state.ingest = nil }
+      return state.ingest
+    }
+    do { try ingest?.suspend() } catch {
+      unlock(id)
+      throw error
+    }
   }
 
   fileprivate func unlock(_ id: String) {
@@ -128,11 +142,13 @@ public final class Uploads: Sendable {
 
   /// Makes an upload a blob of its repository.
   fileprivate func finish(_ writer: UploadWriter, expecting digest: Digest) throws -> Int64 {
-    let lease = try main.store.lease()
-    defer { lease.release() }
+    try main.storage.keeping { try finishKept(writer, expecting: digest) }
+  }
+
+  private func finishKept(_ writer: UploadWriter, expecting digest: Digest) throws -> Int64 {
     let size: Int64
     do {
-      size = try writer.ingest.commit(expecting: digest).size
+      size = try writer.ingest.commit(expecting: digest)
     } catch {
       // The ingest is gone either way; so is the upload.
       if let id = writer.id { try forget(id) }
@@ -178,7 +194,7 @@ public final class Uploads: Sendable {
     for session in idle {
       let isGone = session.state.withLock { state in
         guard !state.isBusy, state.lastUse < .now - limit else { return false }
-        state.ingest?.suspend()
+        try? state.ingest?.suspend()
         state.ingest = nil
         // Whoever has found this session just now must look again.
         state.isBusy = true
@@ -193,13 +209,13 @@ public final class Uploads: Sendable {
 
 /// One request's hold of an upload.
 final class UploadWriter: Sendable {
-  fileprivate let ingest: Ingest
+  fileprivate let ingest: any BlobIngest
   let id: String?
   fileprivate let registry: Registry
   let repository: String
   private let uploads: Uploads
 
-  fileprivate init(ingest: Ingest, id: String?, registry: Registry, repository: String, uploads: Uploads) {
+  fileprivate init(ingest: any BlobIngest, id: String?, registry: Registry, repository: String, uploads: Uploads) {
     self.ingest = ingest
     self.id = id
     self.registry = registry
@@ -224,7 +240,7 @@ final class UploadWriter: Sendable {
 
   /// Leaves the upload to the next request; one without a session ends.
   func release() throws {
-    if let id { try uploads.release(id) } else { ingest.discard() }
+    if let id { try uploads.release(id) } else { try ingest.discard() }
   }
 
   /// Makes the bytes a blob, and returns its size. A wrong digest ends the upload.
@@ -232,7 +248,7 @@ final class UploadWriter: Sendable {
 
   /// Ends the upload and removes its bytes.
   func discard() throws {
-    ingest.discard()
+    try ingest.discard()
     if let id { try uploads.forget(id) }
   }
 }

@@ -34,6 +34,7 @@ public struct ServeCommand: AsyncParsableCommand {
   @OptionGroup var global: GlobalOptions
 
   @OptionGroup var settings: RegistrySettingOptions
+  @OptionGroup var cluster: ClusterOptions
 
   @Option(
     help: ArgumentHelp(
@@ -142,14 +143,15 @@ public struct ServeCommand: AsyncParsableCommand {
     let passwords = [files.passwords] + (configuration.access.htpasswd.map { [PasswordFile($0)] } ?? [])
     // A file that cannot be used is told now, not at the first sign-in.
     let userCount = try passwords.reduce(0) { try $0 + $1.users().count }
-    let identity = try Self.identity(configuration, files, logger)
-    let registry = try Registry(store, createsOnPush: configuration.repositories.createOnPush)
+    let identity = try identity(configuration, files, logger)
+    let registry = try cluster.registry(store, createsOnPush: configuration.repositories.createOnPush, logger)
     let console = try Console(registry, cache: files.directory.appending("layers"), logger: logger)
+    // The console first: it looks at paths alone, and ECR reads a form before it knows whose it is.
     let server = RegistryServer(
       registry,
       authenticator: Authenticator(passwords: passwords, keys: files.keys, secret: try files.secret(), logger: logger),
       policy: AccessPolicy(anonymous: configuration.access.anonymous), externalURL: configuration.listen.externalURL,
-      realms: configuration.realms.table, endpoints: [ECREndpoint().endpoint, console.endpoint], logger: logger)
+      realms: configuration.realms.table, endpoints: [console.endpoint, ECREndpoint().endpoint], logger: logger)
     let peers = RegistryClient(store: store, configuration: Self.peerConfiguration)
     server.replication.connect(RemoteRegistries(files.remotes, secrets: files.secrets, client: peers))
     let upstreams = RegistryClient(store: store, configuration: Self.upstreamConfiguration)
@@ -201,10 +203,15 @@ public struct ServeCommand: AsyncParsableCommand {
     return configuration
   }
 
-  private static func identity(
+  private func identity(
     _ configuration: ServeConfiguration, _ files: RegistryFiles, _ logger: Logger
   ) throws -> TLSIdentity? {
     let tls = configuration.tls
+    if cluster.isShared, tls.mode == .auto, tls.certificate == nil {
+      throw Failure(
+        "replicas need one certificate: give --tls-cert and --tls-key, or --tls off behind a proxy that has TLS",
+        status: 125)
+    }
     if let chain = tls.certificate, let key = tls.key {
       return try TLSIdentity(.files(chain: chain, key: key), clients: tls.clients, logger: logger)
     }

@@ -1,0 +1,93 @@
+import Content
+import ImageSpec
+import Metadata
+
+/// Blobs in this machine's store, which has images of its own beside the registry's.
+///
+/// A hold in the store and the row that stands for it are two transactions. So holds come before rows and go after them:
+/// a crash in between keeps too much, never too little.
+final class FileStorage: BlobStorage {
+  private let store: ContentStore
+  private let metadata: any MetadataDatabase
+  private let change: ChangeLock
+
+  init(_ store: ContentStore, _ metadata: any MetadataDatabase) throws {
+    self.store = store
+    self.metadata = metadata
+    change = try ChangeLock(store.root.appending("registry.lock"))
+  }
+
+  var isShared: Bool { false }
+
+  func open(_ digest: Digest) throws -> BlobFile { BlobFile(try store.open(digest)) }
+
+  func read(_ digest: Digest, limit: Int) throws -> [UInt8] { try store.read(digest, limit: limit) }
+
+  func fetch(_ digest: Digest) throws {
+    guard try store.retain(digest) else { throw ContentError.notFound(digest) }
+  }
+
+  func ingest(_ id: String?) throws -> any BlobIngest {
+    FileIngest(try id.map { try store.ingest("registry-\($0)") } ?? store.ingest())
+  }
+
+  func room() throws -> Int64? { try store.room() }
+
+  func keeping<Result>(_ body: () throws -> Result) throws -> Result {
+    let lease = try store.lease()
+    defer { lease.release() }
+    return try body()
+  }
+
+  func retain(_ digest: Digest) throws -> Bool { try store.retain(digest) }
+
+  func hold<Result: Sendable>(
+    _ digests: [Digest], owner: String, isKept: (any SQLSession, Digest) throws -> Bool,
+    write: (any SQLSession) throws -> Result
+  ) throws -> Result {
+    try change.withLock {
+      try store.hold(digests, owner: owner)
+      do {
+        return try metadata.write(write)
+      } catch {
+        // Where the rows are not written, what is new is let go again.
+        for digest in digests where try !metadata.read({ try isKept($0, digest) }) {
+          try store.release(digest, owner: owner)
+        }
+        throw error
+      }
+    }
+  }
+
+  func release(owner: String, delete: (any SQLSession) throws -> [Digest]) throws {
+    try change.withLock {
+      try store.release(metadata.write(delete), owner: owner)
+    }
+  }
+
+  func releaseAll<Result: Sendable>(owner: String, delete: (any SQLSession) throws -> Result) throws -> Result {
+    try change.withLock {
+      let result = try metadata.write(delete)
+      try store.release(owner: owner)
+      return result
+    }
+  }
+
+  /// The store's own collection sees the holds; it is the store's affair, since its images count too.
+  func collect(dryRun: Bool) -> RemovedBlobs { RemovedBlobs() }
+
+  func check() throws { _ = try store.room() }
+}
+
+/// An ingest of the store.
+private final class FileIngest: BlobIngest {
+  private let ingest: Ingest
+
+  init(_ ingest: Ingest) { self.ingest = ingest }
+
+  var offset: Int64 { ingest.offset }
+  func append(_ bytes: UnsafeRawBufferPointer) throws { try ingest.append(bytes) }
+  func suspend() { ingest.suspend() }
+  func commit(expecting digest: Digest) throws -> Int64 { try ingest.commit(expecting: digest).size }
+  func discard() { ingest.discard() }
+}
