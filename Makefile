@@ -4,7 +4,8 @@
 # make test-vm  those of them that need a pure cgroup v2 tree, in a small guest
 # make mutants  takes the runtime's checks out, one after the other, and shows that a test fails without each
 # make fuzz     feeds the parsers of what strangers send with libFuzzer, for FUZZ_SECONDS (60) each
-# make bench    ratios against docker, podman, skopeo and a floor in C, from one run
+# make bench    ratios against docker, podman, skopeo, distribution, nginx and floors in C, from one run
+# make soak     kills a registry a hundred times under load, and looks for everything that it had acknowledged
 # make install  bin/ to $(PREFIX)/bin
 # Each installs what it needs from Debian's packages where it is missing.
 
@@ -14,7 +15,7 @@ CHECK = --explicit-target-dependency-import-check error
 STATIC = -c release --static-swift-stdlib -Xswiftc -static-executable $(CHECK)
 SOURCES = $(shell find Sources -type f) Package.swift
 
-.PHONY: all build demo test mutants fuzz test-vm bench install format lint clean
+.PHONY: all build demo test mutants fuzz test-vm bench soak install format lint clean
 all: build
 
 build: bin/clipper bin/clipper-runtime
@@ -48,6 +49,9 @@ mutants:
 fuzz:
 	@tools/need build
 	tools/fuzz
+
+soak: build
+	unshare --net bash -c 'ip link set lo up; exec tools/soak --clipper bin/clipper'
 
 bench: build
 	@tools/need build bench
