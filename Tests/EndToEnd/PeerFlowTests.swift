@@ -51,6 +51,32 @@ struct PeerFlowTests {
       """)
   }
 
+  @Test func buildahPushesListsOfEitherKindAndSkopeoCopiesThem() throws {
+    let machine = try Machine()
+    try machine.importBusybox()
+    _ = try inPeers(
+      machine,
+      """
+      cert="--cert-dir /machine/certs/$HOST"
+      b="buildah --root /machine/buildah-data --runroot /machine/buildah-run --storage-driver vfs"
+      printf %s "$PASSWORD" | $b login $cert -u ada --password-stdin $HOST
+      container=$($b from -q $cert docker://$HOST/team/base:1)
+      for kind in oci docker; do
+        $b config --label kind=$kind $container
+        $b commit -q --format $kind $container built:$kind
+        $b manifest create list:$kind built:$kind >/dev/null
+        format=oci; [ $kind = docker ] && format=v2s2
+        $b manifest push -q $cert --all --format $format list:$kind docker://$HOST/team/list:$kind
+      done
+      skopeo inspect --raw $cert docker://$HOST/team/list:oci | grep -q application/vnd.oci.image.index.v1+json
+      skopeo inspect --raw $cert docker://$HOST/team/list:docker | grep -q application/vnd.docker.distribution.manifest.list.v2+json
+      skopeo copy -q --all --src-cert-dir /machine/certs/$HOST --dest-cert-dir /machine/certs/$HOST docker://$HOST/team/list:oci docker://$HOST/team/pushed:1
+      test "$(skopeo inspect --raw $cert docker://$HOST/team/list:oci | sha256sum)" = "$(skopeo inspect --raw $cert docker://$HOST/team/pushed:1 | sha256sum)"
+      skopeo delete $cert docker://$HOST/team/list:docker
+      ! skopeo inspect --raw $cert docker://$HOST/team/list:docker 2>/dev/null
+      """)
+  }
+
   @Test func orasCopiesAndAttaches() throws {
     let machine = try Machine()
     try machine.importBusybox()
@@ -63,6 +89,14 @@ struct PeerFlowTests {
       oras copy --from-ca-file /machine/ca.crt --to-ca-file /machine/ca.crt $HOST/team/base:1 $HOST/team/pushed:1
       oras attach --ca-file /machine/ca.crt --artifact-type application/x-report $HOST/team/pushed:1 report.txt
       oras discover --ca-file /machine/ca.crt $HOST/team/pushed:1 | grep -q application/x-report
+      # With all that refers to it, and back to the byte.
+      oras copy -r --from-ca-file /machine/ca.crt --to-ca-file /machine/ca.crt $HOST/team/pushed:1 $HOST/team/copied:1
+      artifact=$(oras discover --ca-file /machine/ca.crt --format json $HOST/team/copied:1 | grep -o '"digest": *"sha256:[0-9a-f]*"' | tail -1 | grep -o 'sha256:[0-9a-f]*')
+      mkdir back && oras pull --ca-file /machine/ca.crt -o back $HOST/team/copied@$artifact >/dev/null
+      cmp report.txt back/report.txt
+      oras repo tags --ca-file /machine/ca.crt $HOST/team/copied | grep -qx 1
+      oras manifest delete --ca-file /machine/ca.crt -f $HOST/team/copied@$artifact
+      oras blob fetch --ca-file /machine/ca.crt --descriptor $HOST/team/base@$(oras manifest fetch --ca-file /machine/ca.crt $HOST/team/base:1 | grep -o 'sha256:[0-9a-f]*' | head -1) >/dev/null
       """)
   }
 }
