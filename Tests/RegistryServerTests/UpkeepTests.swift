@@ -237,12 +237,12 @@ import Testing
     #expect(event.source == "/registry/000000000000/local" && event.subject == "team/app:2@\(digest)")
     #expect(event.data.repository == "team/app" && event.data.tag == "2" && event.data.principal == "ada")
     #expect(event.id == request.headers["webhook-id"] && event.time.hasSuffix("Z"))
-    // openssl dgst -sha256 -hmac s3cret
-    let message = try WebhookMessage(
-      RegistryEvent(.push, in: registry.registry, repository: "x", by: .unknown), id: "1", format: .cloudEvents,
-      realms: .onlyMain)
-    #expect(message.signature("s3cret").utf8.count == 71 && message.signature("s3cret") != message.signature("other"))
-    #expect(request.headers["x-clipper-signature-256"]?.hasPrefix("sha256=") == true)
+    let message = WebhookMessage(contentType: "", body: request.body)
+    #expect(request.headers["x-clipper-signature-256"] == message.signature("s3cret"))
+    #expect(message.signature("s3cret") != message.signature("other"))
+    let known = WebhookMessage(contentType: "", body: Array("The quick brown fox jumps over the lazy dog".utf8))
+    #expect(
+      known.signature("key") == "sha256=f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8")
   }
 
   @Test func comesAgainUntilItIsTaken() async throws {

@@ -5,7 +5,9 @@ import FoundationEssentials
 struct WebhookMessage: Hashable, Sendable {
   let contentType: String
   let body: [UInt8]
+}
 
+extension WebhookMessage {
   /// `id` is the same with each attempt: receivers tell by it that they had the event already.
   init(_ event: RegistryEvent, id: String, format: Webhook.Format, realms: RealmTable) throws {
     let encoder = JSONEncoder()
