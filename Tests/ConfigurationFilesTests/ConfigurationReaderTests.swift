@@ -104,6 +104,20 @@ import Testing
     #expect(problems(deep).contains { $0.contains("deeper than 16") })
   }
 
+  @Test func readsAVariableByItsOtherName() throws {
+    func read(_ environment: [String: String]) throws -> String? {
+      let reader = try ConfigurationReader([], name: "", environment: environment, flags: [])
+      let section = reader.section("cluster")
+      section.also("database", "CLIPPER_REGISTRY_DATABASE")
+      let value = section.secret("database")
+      _ = try reader.finish()
+      return value
+    }
+    #expect(try read(["CLIPPER_REGISTRY_DATABASE": "a"]) == "a")
+    #expect(try read(["CLIPPER_REGISTRY_DATABASE": "a", "CLIPPER_REGISTRY_CLUSTER_DATABASE": "b"]) == "b")
+    #expect(try read(["CLIPPER_REGISTRY_DATABASE": ""]) == nil)
+  }
+
   @Test func readsSecretsFromFilesAndShowsNone() throws {
     var template = Array("/tmp/configuration-test.XXXXXX".utf8CString)
     let directory = FilePath(String(cString: try #require(mkdtemp(&template))))

@@ -311,7 +311,8 @@ extension FilePath {
     #expect(shown.status == 200 && shown["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
     for line in [
       "clipper_registry_repositories 1", "clipper_registry_manifests 1", "clipper_registry_tags 1",
-      "clipper_registry_blobs 2", "clipper_registry_sign_ins_refused_total 1", "process_resident_memory_bytes ",
+      "clipper_registry_blobs 2", #"clipper_registry_events_total{kind="push"} 1"#,
+      "clipper_registry_manifest_cache_hits_total 0", "clipper_registry_sign_ins_refused_total 1", "process_resident_memory_bytes ",
     ] {
       #expect(shown.text.contains("\n" + line), "\(line)")
     }

@@ -30,6 +30,7 @@ public final class ConfigurationReader {
   private let flags: [String: Flag]
   private var readVariables: Set<String> = []
   private var readFlags: Set<String> = []
+  fileprivate var otherNames: [String: String] = [:]
   private var sections: [String: Section] = [:]
   fileprivate var problems: [ConfigurationProblems.Problem] = []
   fileprivate var settings: [EffectiveSetting] = []
@@ -103,9 +104,14 @@ public final class ConfigurationReader {
 
   fileprivate func variable(_ key: String) -> (name: String, value: String)? {
     let name = Self.environmentPrefix + String(key.uppercased().map { $0 == "." || $0 == "-" ? "_" : $0 })
-    guard let value = environment[name] else { return nil }
-    readVariables.insert(name)
-    return (name, value)
+    if let other = otherNames[key] { readVariables.insert(other) }
+    if let value = environment[name] {
+      readVariables.insert(name)
+      return (name, value)
+    }
+    guard let other = otherNames[key], let value = environment[other] else { return nil }
+    // A manifest may well name it and leave it empty.
+    return value.isEmpty ? nil : (other, value)
   }
 
   /// The keys of one subject.
@@ -143,6 +149,9 @@ public final class ConfigurationReader {
     public func refuse(_ key: String, _ message: String) {
       reader.problem(source(key).place, "\(path).\(key)", message)
     }
+
+    /// Gives a key a second variable, which is read where the one by its own name is not there.
+    public func also(_ key: String, _ variable: String) { reader.otherNames["\(path).\(key)"] = variable }
 
     /// A setting with a default. `isLive`: a running server takes a change of it in.
     public func value<Value: ConfigurationValue>(_ key: String, default value: Value, isLive: Bool = false) -> Value {

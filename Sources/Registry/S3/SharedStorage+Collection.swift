@@ -1,4 +1,4 @@
-internal import ImageSpec
+public import ImageSpec
 internal import Metadata
 public import RegistryServer
 
@@ -9,7 +9,11 @@ extension SharedStorage {
   private static let forgotten: Int64 = 48 * 3_600_000
 
   /// Replicas may collect at once.
-  public func collect(dryRun: Bool) throws -> RemovedBlobs { try collect(dryRun: dryRun, grace: Self.grace) }
+  ///
+  /// Rows say what is in use, and those that a dry run thinks away are still there: what they keep, it leaves out.
+  public func collect(dryRun: Bool, released: [String: Set<Digest>]) throws -> RemovedBlobs {
+    try collect(dryRun: dryRun, grace: Self.grace)
+  }
 
   func collect(dryRun: Bool, grace: Int64) throws -> RemovedBlobs {
     var removed = RemovedBlobs()
@@ -20,7 +24,7 @@ extension SharedStorage {
       guard let end = page.last else { break }
       last = end.digest.description
       for blob in page where try dryRun || forget(blob, before: limit) {
-        removed.digests.append(blob.digest)
+        removed.blobs.append((blob.digest, blob.stored.size))
         removed.bytes += blob.stored.size
       }
     }

@@ -58,6 +58,7 @@ public final class RegistryServer: Sendable {
     scans.begin()
     registerLifecycleJobs()
     addOwnChecks()
+    countEvents()
   }
 
   deinit { threads.shutdownGracefully { _ in } }

@@ -189,7 +189,6 @@ extension RegistryServer {
             try self.registry.prunePreviews()
             try self.registry.dropUnusedBlobs()
             try self.uploads.expire(olderThan: self.state.garbage.uploadsFor.milliseconds)
-            _ = try self.registry.storage.collect(dryRun: false)
           }
         }
         // What a push needed for its pieces is not needed while nobody asks.

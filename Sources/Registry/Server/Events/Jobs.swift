@@ -63,6 +63,19 @@ public final class Jobs: Sendable {
     }
   }
 
+  /// How many jobs of each kind are owed, and how many failed for good.
+  func counts(_ session: any SQLSession) throws -> [(kind: String, owed: Int64, failed: Int64)] {
+    try session.rows(
+      """
+      SELECT kind, COUNT(*) AS jobs, COUNT(CASE WHEN due = ?1 THEN 1 END) AS failed FROM registry_job
+      GROUP BY kind ORDER BY kind
+      """, [Self.never]
+    ).map { row in
+      let failed: Int64 = try row["failed"]
+      return (try row["kind"], try row["jobs"] - failed, failed)
+    }
+  }
+
   /// Jobs that failed for good: their payloads and errors, the latest first.
   public func failed(_ kind: String, limit: Int = 100) throws -> [(payload: String, failure: String)] {
     try metadata.read { session in

@@ -70,6 +70,7 @@ public final class ServerMetrics: Sendable {
   public let requestsUnderWay = Counter()
   public let uploadsUnderWay = Counter()
   public let accessLogLinesLost = Counter()
+  private let events = RegistryEvent.Kind.allCases.map { _ in Counter() }
   private let seldom = Mutex<[MetricFamily: [[String]: Int64]]>([:])
   static let seriesLimit = 200
 
@@ -83,6 +84,10 @@ public final class ServerMetrics: Sendable {
     let status = min(max(status / 100, 1), Self.classes.count) - 1
     requests[(route.rawValue * Self.methods.count + method) * Self.classes.count + status].add()
     durations[route.rawValue].record(took)
+  }
+
+  func count(_ event: RegistryEvent.Kind) {
+    if let index = RegistryEvent.Kind.allCases.firstIndex(of: event) { events[index].add() }
   }
 
   /// Counts something seldom. `labels` are values in the family's order; what is too many counts as `other`.
@@ -125,6 +130,10 @@ public final class ServerMetrics: Sendable {
     for (name, kind, help, value) in simple {
       text.family("clipper_registry_" + name, kind, help)
       text.sample("clipper_registry_" + name, [], "\(value)")
+    }
+    text.family("clipper_registry_events_total", "counter", "What happened to repositories.")
+    for (kind, counter) in zip(RegistryEvent.Kind.allCases, events) {
+      text.sample("clipper_registry_events_total", [("kind", kind.rawValue)], "\(counter.value)")
     }
     let seldom = seldom.withLock { $0 }
     for (family, series) in seldom.sorted(by: { $0.key.name < $1.key.name }) {

@@ -104,6 +104,10 @@ extension RegistryServer {
     var text = MetricsText()
     metrics.write(to: &text)
     stock?.write(to: &text)
+    for (name, counter) in [("hits", registry.cache.hits), ("misses", registry.cache.misses)] {
+      text.family("clipper_registry_manifest_cache_\(name)_total", "counter", "Manifests asked for: \(name) of the memory.")
+      text.sample("clipper_registry_manifest_cache_\(name)_total", [], "\(counter.value)")
+    }
     text.family("clipper_registry_ready", "gauge", "1 where /readyz last said so and the server is not stopping.")
     text.sample("clipper_registry_ready", [], state.isDraining ? "0" : "1")
     ProcessFigures.write(to: &text)

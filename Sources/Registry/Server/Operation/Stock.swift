@@ -10,6 +10,8 @@ struct Stock: Sendable {
   /// Different ones, however many repositories have them.
   var blobs: Int64 = 0
   var bytes: Int64 = 0
+  /// By kind: what is owed, and what failed for good.
+  var jobs: [(kind: String, owed: Int64, failed: Int64)] = []
 
   func write(to text: inout MetricsText) {
     let figures: [(String, String, Int64)] = [
@@ -20,6 +22,11 @@ struct Stock: Sendable {
     for (name, help, value) in figures {
       text.family("clipper_registry_" + name, "gauge", help)
       text.sample("clipper_registry_" + name, [], "\(value)")
+    }
+    text.family("clipper_registry_jobs", "gauge", "Work that is owed, and what failed for good.")
+    for job in jobs {
+      text.sample("clipper_registry_jobs", [("kind", job.kind), ("state", "owed")], "\(job.owed)")
+      text.sample("clipper_registry_jobs", [("kind", job.kind), ("state", "failed")], "\(job.failed)")
     }
   }
 }
@@ -35,7 +42,8 @@ extension Registry {
         tags: try number("SELECT COUNT(*) FROM registry_tag"),
         blobs: try number("SELECT COUNT(DISTINCT digest) FROM registry_blob"),
         bytes: try number(
-          "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM (SELECT MAX(size) AS size FROM registry_blob GROUP BY digest) AS blobs"))
+          "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM (SELECT MAX(size) AS size FROM registry_blob GROUP BY digest) AS blobs"),
+        jobs: try jobs.counts(session))
     }
   }
 }
@@ -64,10 +72,16 @@ extension RegistryServer {
   }
 
   /// What every registry needs to work.
+  /// Counts what happens to repositories.
+  func countEvents() {
+    let metrics = metrics
+    registry.events.subscribe(Set(RegistryEvent.Kind.allCases)) { metrics.count($0.kind) }
+  }
+
   func addOwnChecks() {
     let registry = registry
     readiness.add("database") { try registry.checkWritable() }
-    readiness.add("storage") { try registry.store.checkWritable() }
+    readiness.add("storage") { try registry.storage.check() }
   }
 }
 

@@ -1,4 +1,4 @@
-public import Content
+import Content
 public import ImageSpec
 import Metadata
 
@@ -17,7 +17,7 @@ public struct GarbageReport: Sendable {
   /// Uploads that nobody went on with.
   public var uploads = 0
   /// Content that nothing reaches any more, and what dead writers left.
-  public var content = Collection()
+  public var content = RemovedBlobs()
 }
 
 /// Online garbage collection: in steps of a few milliseconds each, between which pushes and deletes go on.
@@ -34,12 +34,12 @@ extension Registry {
       var released: [String: Set<Digest>] = [:]
       for link in report.links { released[at(link.realm).owner(link.repository), default: []].insert(link.digest) }
       for (owner, digests) in try strayHolds() { released[owner, default: []].formUnion(digests) }
-      report.content = try store.collect(dryRun: true, released: released)
+      report.content = try storage.collect(dryRun: true, released: released)
       return report
     }
     report.links = try dropUnusedLinks(olderThan: age)
     for (owner, digests) in try strayHolds() { try releaseStray(digests, owner) }
-    report.content = try store.collect()
+    report.content = try storage.collect(dryRun: false)
     return report
   }
 
@@ -120,6 +120,8 @@ extension Registry {
 
   /// Holds in the name of a repository which has no row that goes with them: a process died between the two.
   private func strayHolds() throws -> [String: Set<Digest>] {
+    // Where replicas share the storage, rows alone say what is in use.
+    if storage.isShared { return [:] }
     var stray: [String: Set<Digest>] = [:]
     for (owner, digest) in try store.held(byOwnersWith: "registry/") + store.held(byOwnersWith: "registry:") {
       stray[owner, default: []].insert(digest)

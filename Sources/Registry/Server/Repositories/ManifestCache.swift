@@ -55,7 +55,16 @@ final class ManifestCache: Sendable {
   /// A manifest that is surely still what the key names; nil where it has to be looked up.
   func find(_ key: Key) throws -> Entry? {
     try follow()
-    return state.withLock { state in
+    let found = look(key)
+    if found == nil { misses.add() } else { hits.add() }
+    return found
+  }
+
+  /// How often it had what was asked for, and had not.
+  let hits = Counter(), misses = Counter()
+
+  private func look(_ key: Key) -> Entry? {
+    state.withLock { state in
       guard let index = state.slots.index(forKey: key) else { return nil }
       state.clock += 1
       state.slots.values[index].used = state.clock

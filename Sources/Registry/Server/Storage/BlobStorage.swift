@@ -37,16 +37,19 @@ public protocol BlobStorage: Sendable {
   /// Deletes rows with which an owner had anything at all.
   func releaseAll<Result: Sendable>(owner: String, delete: (any SQLSession) throws -> Result) throws -> Result
 
-  /// Removes what nobody has any more, where that is the registry's own affair. Returns what it was.
-  func collect(dryRun: Bool) throws -> RemovedBlobs
+  /// Removes what nobody has any more, a few blobs at a time while others are pushed. Returns what it was.
+  ///
+  /// `released` are digests, by owner, that a dry run is to think away.
+  func collect(dryRun: Bool, released: [String: Set<Digest>]) throws -> RemovedBlobs
   /// Throws where nothing can be written.
   func check() throws
 }
 
 /// What a collection removed, or would remove.
 public struct RemovedBlobs: Sendable {
-  public var digests: [Digest] = []
-  /// Bytes of these.
+  public var blobs: [(digest: Digest, size: Int64)] = []
+  public var digests: [Digest] { blobs.map(\.digest) }
+  /// Bytes of these, and of uploads.
   public var bytes: Int64 = 0
   /// Uploads that nobody went on with.
   public var uploads = 0
@@ -67,6 +70,8 @@ public protocol BlobIngest: AnyObject, Sendable {
 }
 
 extension BlobStorage {
+  public func collect(dryRun: Bool) throws -> RemovedBlobs { try collect(dryRun: dryRun, released: [:]) }
+
   /// Stores bytes whose digest is known to be theirs. To be called within `keeping`.
   func write(_ bytes: [UInt8], _ digest: Digest) throws {
     if try retain(digest) { return }

@@ -73,10 +73,17 @@ final class FileStorage: BlobStorage {
     }
   }
 
-  /// The store's own collection sees the holds; it is the store's affair, since its images count too.
-  func collect(dryRun: Bool) -> RemovedBlobs { RemovedBlobs() }
+  /// The store's own collection: its images count too.
+  func collect(dryRun: Bool, released: [String: Set<Digest>]) throws -> RemovedBlobs {
+    let collection = try store.collect(dryRun: dryRun, released: released)
+    var removed = RemovedBlobs()
+    removed.blobs = collection.blobs.map { ($0.digest, $0.size) }
+    removed.bytes = collection.bytes
+    removed.uploads = collection.ingests
+    return removed
+  }
 
-  func check() throws { _ = try store.room() }
+  func check() throws { try store.checkWritable() }
 }
 
 /// An ingest of the store.

@@ -46,7 +46,7 @@ public struct RegistryGarbageCommand: ParsableCommand {
     }
     let verb = dryRun ? "would remove" : "removed"
     text +=
-      "\(verb) \(blobs.count) blobs (\(bytes(report.content.bytes)) with \(report.content.ingests) abandoned uploads), and "
+      "\(verb) \(blobs.count) blobs (\(bytes(report.content.bytes)) with \(report.content.uploads) abandoned uploads), and "
       + "\(report.links.count) blobs from repositories that do not use them\n"
     return text
   }
@@ -64,7 +64,7 @@ public struct RegistryGarbageCommand: ParsableCommand {
             "digest": .string($0.digest.description), "size": .integer($0.size),
           ])
         }),
-      "bytes": .integer(report.content.bytes), "ingests": .integer(Int64(report.content.ingests)),
+      "bytes": .integer(report.content.bytes), "ingests": .integer(Int64(report.content.uploads)),
     ])
   }
 }

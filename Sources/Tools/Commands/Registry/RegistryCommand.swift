@@ -28,5 +28,12 @@ extension GlobalOptions {
   }
 
   /// The registry of the store, for a look or a change beside servers that run.
-  func registry() throws -> Registry { try Registry(ContentStore.open(try locations().root, longLived: true)) }
+  func registry() throws -> Registry {
+    let root = try locations().root
+    let configuration: ServeConfiguration
+    do { configuration = try ServeConfiguration.read(nil, root: root, flags: []) } catch {
+      throw Failure("\(error)", status: 125)
+    }
+    return try configuration.cluster.registry(ContentStore.open(root, longLived: true), logger("registry"))
+  }
 }

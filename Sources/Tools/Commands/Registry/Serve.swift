@@ -99,24 +99,15 @@ public struct ServeCommand: AsyncParsableCommand {
   @Option(
     name: .customLong("upstream-freshness"),
     help: ArgumentHelp("Seconds after which a cached tag is looked for at its upstream again.", valueName: "seconds"))
-  var upstreamFreshness: Int64 = PullThroughCache.defaultFreshness / 1000
+  var upstreamFreshness: Int64?
 
   public init() {}
 
-  public mutating func validate() throws {
-    guard UpstreamHosts(upstream) != nil else {
-      throw ValidationError("--upstream is HOST[:PORT], or HOST[:PORT]=ADDRESS[:PORT]")
-    }
-    guard (0...31_536_000).contains(upstreamFreshness) else {
-      throw ValidationError("--upstream-freshness is a number of seconds, at most a year")
-    }
-  }
-
   /// The flags above as settings.
   private var flags: [ConfigurationReader.Flag] {
-    var flags = [
+    var flags = cluster.flags + [
       ConfigurationReader.Flag("listen.addresses", "--listen", listen), .init("tls.names", "--tls-name", tlsName),
-      .init("realms.others", "--realm", realm),
+      .init("realms.others", "--realm", realm), .init("upstreams.hosts", "--upstream", upstream),
     ]
     flags.removeAll { $0.values.isEmpty }
     for (key, name, value) in [
@@ -126,6 +117,7 @@ public struct ServeCommand: AsyncParsableCommand {
       ("repositories.create-on-push", "--no-create", refusesNewRepositories ? "false" : nil),
       ("realms.account", "--account", account), ("realms.region", "--region", region),
       ("realms.ecr-domain", "--ecr-domain", ecrDomain),
+      ("upstreams.freshness", "--upstream-freshness", upstreamFreshness.map { "\($0)s" }),
     ] {
       if let value { flags.append(.init(key, name, [value])) }
     }
@@ -143,8 +135,8 @@ public struct ServeCommand: AsyncParsableCommand {
     let passwords = [files.passwords] + (configuration.access.htpasswd.map { [PasswordFile($0)] } ?? [])
     // A file that cannot be used is told now, not at the first sign-in.
     let userCount = try passwords.reduce(0) { try $0 + $1.users().count }
-    let identity = try identity(configuration, files, logger)
-    let registry = try cluster.registry(store, createsOnPush: configuration.repositories.createOnPush, logger)
+    let identity = try Self.identity(configuration, files, logger)
+    let registry = try configuration.cluster.registry(store, createsOnPush: configuration.repositories.createOnPush, logger)
     let console = try Console(registry, cache: files.directory.appending("layers"), logger: logger)
     // The console first: it looks at paths alone, and ECR reads a form before it knows whose it is.
     let server = RegistryServer(
@@ -157,8 +149,8 @@ public struct ServeCommand: AsyncParsableCommand {
     let upstreams = RegistryClient(store: store, configuration: Self.upstreamConfiguration)
     server.connect(
       PullThroughCache(
-        upstreams, hosts: UpstreamHosts(upstream) ?? UpstreamHosts(), secrets: files.secrets,
-        freshness: upstreamFreshness * 1000, logger: logger))
+        upstreams, hosts: configuration.upstreams.hosts, secrets: files.secrets,
+        freshness: configuration.upstreams.freshness, logger: logger))
     let delivery = WebhookDelivery(registry, realms: configuration.realms.table, metrics: server.metrics)
     delivery.begin()
     configuration.apply(to: server, delivery)
@@ -172,17 +164,24 @@ public struct ServeCommand: AsyncParsableCommand {
       try settings.read(root, flags)
     }
     let signals = StopSignals { reload.run() }
-    try await server.serve(
-      on: addresses, tls: identity, grace: configuration.stop.grace.duration, options: options,
-      onReady: { bound in
-        printError(
-          Self.greeting(
-            Array(bound.prefix(addresses.count)), root, isSecure: identity != nil, usesOwnAuthority, keepsOut))
-      },
-      until: { await signals.wait() })
+    let served: Result<Void, any Error>
+    do {
+      try await server.serve(
+        on: addresses, tls: identity, grace: configuration.stop.grace.duration, options: options,
+        onReady: { bound in
+          printError(
+            Self.greeting(
+              Array(bound.prefix(addresses.count)), root, isSecure: identity != nil, usesOwnAuthority, keepsOut))
+        },
+        until: { await signals.wait() })
+      served = .success(())
+    } catch {
+      served = .failure(error)
+    }
     await delivery.stop()
     try await peers.shutdown()
     try await upstreams.shutdown()
+    try served.get()
   }
 
   /// How other registries are talked to: what this user is signed in to elsewhere is none of a server's business.
@@ -203,11 +202,11 @@ public struct ServeCommand: AsyncParsableCommand {
     return configuration
   }
 
-  private func identity(
+  private static func identity(
     _ configuration: ServeConfiguration, _ files: RegistryFiles, _ logger: Logger
   ) throws -> TLSIdentity? {
     let tls = configuration.tls
-    if cluster.isShared, tls.mode == .auto, tls.certificate == nil {
+    if configuration.cluster.isShared, tls.mode == .auto, tls.certificate == nil {
       throw Failure(
         "replicas need one certificate: give --tls-cert and --tls-key, or --tls off behind a proxy that has TLS",
         status: 125)

@@ -13,9 +13,11 @@ struct ServeConfiguration: Sendable {
   var access: AccessSection
   var repositories: RepositoriesSection
   var realms: RealmsSection
+  var cluster: ClusterSection
   var connections: ConnectionsSection
   var proxies: ProxiesSection
   var limits: LimitsSection
+  var upstreams: UpstreamsSection
   var quotas: QuotasSection
   var mode: ModeSection
   var garbage: GarbageSection
@@ -32,9 +34,11 @@ struct ServeConfiguration: Sendable {
     access = AccessSection(reader.section("access"))
     repositories = RepositoriesSection(reader.section("repositories"))
     realms = RealmsSection(reader.section("realms"))
+    cluster = ClusterSection(reader.section("cluster"))
     connections = ConnectionsSection(reader.section("connections"))
     proxies = ProxiesSection(reader.section("proxies"))
     limits = LimitsSection(reader.section("limits"))
+    upstreams = UpstreamsSection(reader.section("upstreams"))
     quotas = QuotasSection(reader.section("quotas"))
     mode = ModeSection(reader.section("mode"))
     garbage = GarbageSection(reader.section("gc"))
