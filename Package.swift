@@ -131,8 +131,8 @@ let package = Package(
     networkModule(
       "RegistryClient", "Registry/Client",
       [
-        "DistributionSpec", "Signatures", "Content", "ImageSpec", "Kernel", "Layers", logging, nioCore, nioHTTP1, nioPosix,
-        nioSSL, sqlite, system,
+        "DistributionSpec", "Signatures", "Content", "ImageSpec", "Kernel", "Layers", crypto, logging, nioCore, nioHTTP1,
+        nioPosix, nioSSL, sqlite, system,
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
       ]),
     module("Lifecycle", "Registry/Lifecycle"),

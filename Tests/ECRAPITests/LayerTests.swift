@@ -29,7 +29,7 @@ extension TestECR {
   }
 
   /// Sends a layer by ECR's operations, in parts of `size` bytes, and returns the answer of the last of them.
-  func upload(_ bytes: [UInt8], to repository: String, parts size: Int = 1000, as digest: String? = nil) async throws
+  func upload(_ bytes: [UInt8], to repository: String, parts size: Int = 5 << 20, as digest: String? = nil) async throws
     -> Answer
   {
     let id = try #require(
@@ -131,8 +131,11 @@ extension TestECR {
       #"{"repositoryName":"app","uploadId":"\#(id)","partFirstByte":2000,"partLastByte":4999,"layerPartBlob":"AAAA"}"#)
     #expect(short.type == "InvalidParameterException")
     #expect(try await ecr.send(id, "app", layer[2000...], 2000).status == 200)
-    #expect(try await ecr.call("CompleteLayerUpload", complete).status == 200)
-    #expect(try await ecr.call("CompleteLayerUpload", complete).type == "UploadNotFoundException")
+    // All is there, but the first part has less than 5 MiB.
+    #expect(try await ecr.call("CompleteLayerUpload", complete).type == "LayerPartTooSmallException")
+    #expect(try await ecr.upload(layer, to: "app").status == 200)
+    let ended = complete.replacing(id, with: "00000000-0000-0000-0000-000000000000")
+    #expect(try await ecr.call("CompleteLayerUpload", ended).type == "UploadNotFoundException")
     #expect(try await ecr.upload(layer, to: "app").type == "LayerAlreadyExistsException")
     #expect(
       try await ecr.upload(layer, to: "app", as: "sha256:" + String(repeating: "0", count: 64)).type

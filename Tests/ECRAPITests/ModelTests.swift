@@ -14,6 +14,12 @@ import Testing
     #expect(modelled.subtracting(here) == Self.pending, "what answers by now leaves the list")
   }
 
+  @Test func everyOperationOfThePublicModelAnswers() {
+    let (here, modelled) = (Set(Service.ecrPublic.operations.keys), Set(Service.ecrPublic.model.operations.keys))
+    #expect(modelled.count == 23)
+    #expect(here == modelled)
+  }
+
   @Test(arguments: Service.all.map(\.signingName))
   func everyMemberOfAnInputIsKnown(_ service: String) throws {
     let service = try #require(Service.all.first { $0.signingName == service })

@@ -18,7 +18,17 @@ private struct Realms {
     far = try #require(Realm(account: "111111111111", region: "us-east-1"))
     test = try TestRegistry(
       realms: try #require(RealmTable(account: RealmTable.defaultAccount, declared: [near, far])))
+    for realm in [near, far] { try test.registry.at(realm).setSetting(.registryPolicy, "", Self.welcome) }
   }
+
+  /// The main realm's account may replicate into the other one's registries, but not `closed`.
+  private static let welcome = """
+    {"Version":"2012-10-17","Statement":[
+      {"Sid":"in","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::\(RealmTable.defaultAccount):root"},
+       "Action":"ecr:ReplicateImage","Resource":"arn:aws:ecr:*:111111111111:repository/*"},
+      {"Sid":"not","Effect":"Deny","Principal":"*","Action":"ecr:ReplicateImage",
+       "Resource":"arn:aws:ecr:*:111111111111:repository/closed"}]}
+    """
 
   var replication: Replication { test.server.replication }
 
@@ -122,6 +132,26 @@ private struct Realms {
     try await realms.drain()
     let status = try #require(try realms.replication.statuses(of: second, in: "app", of: registry).first)
     #expect(status.state == .failed && status.failure?.contains("immutable") == true)
+  }
+
+  @Test func anotherAccountsRegistryIsOpenByItsOwnPolicyAlone() async throws {
+    let realms = try Realms()
+    let registry = realms.test.registry
+    try registry.setReplicationRules(ReplicationRules(rules: [.init(destinations: [realms.near], prefixes: [])]))
+    let closed = try await realms.test.push(image: "one", to: "closed", tag: "1").digest
+    try registry.at(realms.far).setReplicationRules(
+      ReplicationRules(rules: [.init(destinations: [realms.near], prefixes: [])]))
+    _ = try registry.at(realms.far).putManifest(
+      TestRegistry.json(Index(manifests: [])), contentType: .index, in: "closed", tags: ["own"])
+    try await realms.drain()
+    let status = try #require(try realms.replication.statuses(of: closed, in: "closed", of: registry).first)
+    #expect(status.state == .failed && status.failure?.contains("ecr:ReplicateImage") == true)
+    // Within an account it needs no policy.
+    #expect(try realms.tags("closed", in: realms.near) == ["own"])
+    try registry.at(realms.near).removeSetting(.registryPolicy)
+    let other = try await realms.test.push(image: "two", to: "app", tag: "1").digest
+    try await realms.drain()
+    #expect(try realms.replication.statuses(of: other, in: "app", of: registry).first?.state == .failed)
   }
 
   @Test func refusesDestinationsThatNobodyKnows() throws {

@@ -13,7 +13,8 @@ public struct ECREndpoint: Sendable {
   public var endpoint: RegistryServer.Endpoint {
     { request, server in
       if request.method == .get || request.method == .head {
-        return await LayerDownload(request)?.respond(request, server)
+        if let download = LayerDownload(request) { return await download.respond(request, server) }
+        return await PublicRegistry.Logo(request)?.respond(server)
       }
       guard request.method == .post else { return nil }
       if request.headers[.amazonTarget] != nil { return await respond(request, server) }
@@ -27,8 +28,11 @@ public struct ECREndpoint: Sendable {
   private func respond(_ request: RegistryRequest, _ server: RegistryServer) async -> RegistryResponse {
     let target = request.headers[.amazonTarget] ?? ""
     do {
-      let verifier = SignatureVerifier(keys: server.authenticator.keys, region: Self.onlyRegion(server))
       let found = try? Service.find(target)
+      // ECR Public has a region of its own, whatever the server's are called.
+      let isPublic = found?.service.isPublic == true
+      let verifier = SignatureVerifier(
+        keys: server.authenticator.keys, region: isPublic ? nil : Self.onlyRegion(server))
       let claim = try verifier.claim(request, service: found?.service.signingName ?? "ecr")
       guard let found else { throw ECRError.unknownOperation(target) }
       let operation = try? found.service.operation(found.operation)
@@ -42,9 +46,12 @@ public struct ECREndpoint: Sendable {
       if !Self.isReading(found.operation) { try await server.checkWritable() }
       let region = verified.scope.region
       let subject = try CallSubject.parse(body)
-      let realm = try Self.realm(subject, region, verified.key, server)
+      let realm =
+        try isPublic
+        ? PublicRegistry.realm(of: server.account(of: .key(verified.key)), region, server)
+        : Self.realm(subject, region, verified.key, server)
       let call = Call(
-        server: server, registry: server.registry.at(realm), caller: verified.key,
+        server: server, service: found.service, registry: server.registry.at(realm), caller: verified.key,
         asker: Caller(.key(verified.key), request, region: region),
         registryID: server.realms.account(of: realm), region: server.realms.region(of: realm) ?? region,
         baseURL: server.baseURL(request), imagePrefix: server.realms.imagePrefix(of: realm, host: server.host(request)))

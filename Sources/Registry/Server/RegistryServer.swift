@@ -48,17 +48,20 @@ public final class RegistryServer: Sendable {
     self.endpoints = endpoints
     self.logger = logger
     uploads = Uploads(registry)
-    replication = Replication(registry, realms)
     signing = ManagedSigning(registry)
     limitHeaps()
     // Waiting for a disk and for locks takes no processor: more threads than those, but no crowd.
     threads = NIOThreadPool(numberOfThreads: 16)
     threads.start()
+    replication = Replication(registry, realms, threads)
     scans = ImageScans(registry, threads: threads)
     scans.begin()
     registerLifecycleJobs()
     addOwnChecks()
     countEvents()
+    replication.permit { [weak self] source, repository, destination in
+      try self?.mayReplicate(from: source, repository, to: destination) ?? false
+    }
   }
 
   deinit { threads.shutdownGracefully { _ in } }

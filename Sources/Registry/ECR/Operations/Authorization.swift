@@ -15,18 +15,24 @@ struct GetAuthorizationToken: OperationInput {
     let authorizationData: [Authorization]
   }
 
-  /// A token for docker: base64 of `AWS:` and a password that holds for twelve hours.
+  /// A token for docker: base64 of `AWS:` and a password that holds for twelve hours. It is good for every registry that
+  /// its key may use; each has its own place to sign in.
   func run(_ call: Call) throws -> Output {
-    let registries = registryIds ?? [call.registryID]
-    for id in registries where id != call.registryID {
-      throw ECRError.invalidParameter(
-        "Invalid parameter at 'registryIds': the registry here has the id '\(call.registryID)'")
+    let realms = try (registryIds ?? [call.registryID]).map { id in
+      if id == call.registryID { return call.registry.realm }
+      guard let realm = call.server.realms.find(account: id, region: call.region) else {
+        throw ECRError.invalidParameter(
+          "registryIds", "this server has no registry with the id '\(id)' in \(call.region)")
+      }
+      return realm
     }
     let token = call.authenticator.issueToken(for: call.caller)
-    let authorization = Output.Authorization(
-      authorizationToken: Data("AWS:\(token.password)".utf8).base64EncodedString(), expiresAt: Double(token.expires),
-      proxyEndpoint: call.baseURL)
-    return Output(authorizationData: registries.map { _ in authorization })
+    let text = Data("AWS:\(token.password)".utf8).base64EncodedString()
+    return Output(
+      authorizationData: realms.map { realm in
+        Output.Authorization(
+          authorizationToken: text, expiresAt: Double(token.expires), proxyEndpoint: call.endpoint(of: realm))
+      })
   }
 }
 

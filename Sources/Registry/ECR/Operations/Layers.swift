@@ -149,6 +149,8 @@ struct CompleteLayerUpload: OperationInput {
       let isKnown = try call.registry.offeredBlob(digest, in: repositoryName) != nil
       do {
         _ = try call.server.uploads.complete(id, expecting: digest, in: repositoryName, of: call.registry)
+      } catch is LayerPartTooSmall {
+        throw ECRError("LayerPartTooSmallException", "Layer parts have at least 5 MiB, all but the last one.")
       } catch RegistryError.digestMismatch(let expected, let actual) {
         throw ECRError(
           "InvalidLayerException", "Layer digest '\(expected)' does not match the digest of what was sent, '\(actual)'")

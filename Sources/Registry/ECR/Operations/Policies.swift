@@ -45,7 +45,7 @@ struct SetRepositoryPolicy: OperationInput {
     return try call.naming(repositoryName) {
       if force != true,
         try !call.server.decide(
-          call.asker, "ecr:SetRepositoryPolicy", on: repositoryName, of: call.registry, replacing: policy
+          call.asker, ActionName("\(call.service.signingName):SetRepositoryPolicy"), on: repositoryName, of: call.registry, replacing: policy
         ).isAllowed
       {
         throw ECRError.invalidPolicy(

@@ -35,8 +35,16 @@ struct RepositoryDescription: Encodable {
 struct RepositoryOutput: Encodable { let repository: RepositoryDescription }
 
 extension Call {
-  /// Whether a call means this registry; its name has the model's form by now. Throws `ECRError`.
+  /// Whether a call means this registry, and for ECR Public a public repository of it; the name has the model's form by
+  /// now. Throws `ECRError`.
   func checkName(_ name: String, registry id: String?) throws {
+    if isPublic {
+      try checkPublicRegistry(id)
+      guard try registry.publicRepository(name) != nil else {
+        throw ECRError.repositoryNotFound(name, registry: registryID)
+      }
+      return
+    }
     guard id == nil || id == registryID else { throw ECRError.repositoryNotFound(name, registry: id ?? "") }
   }
 }

@@ -105,10 +105,11 @@ struct PutImageTagMutability: OperationInput {
 }
 
 extension Call {
-  /// The repository that an ARN names: `arn:aws:ecr:<region>:<account>:repository/<name>`. Throws `ECRError`.
+  /// The repository that an ARN names: `arn:aws:ecr:<region>:<account>:repository/<name>`, in ECR Public
+  /// `arn:aws:ecr-public::<account>:repository/<name>`. Throws `ECRError`.
   fileprivate func repository(arn: String) throws -> String {
     let parts = arn.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false)
-    guard parts.count == 6, parts[0] == "arn", parts[2] == "ecr", parts[5].hasPrefix("repository/") else {
+    guard parts.count == 6, parts[0] == "arn", parts[2] == service.signingName, parts[5].hasPrefix("repository/") else {
       throw ECRError.invalidParameter(
         "Invalid parameter at 'resourceArn' failed to satisfy constraint: 'Invalid ARN'")
     }

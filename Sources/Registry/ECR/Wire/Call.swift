@@ -4,6 +4,7 @@ internal import RegistryServer
 /// One call of an operation: who calls, and what is asked.
 struct Call: Sendable {
   let server: RegistryServer
+  let service: Service
   /// The registry of the realm that is called.
   let registry: Registry
   let caller: AccessKey
@@ -17,7 +18,17 @@ struct Call: Sendable {
   /// What stands before a repository's name in an image's.
   let imagePrefix: String
 
+  /// Whether public repositories alone are meant.
+  var isPublic: Bool { service.isPublic }
+
   var authenticator: Authenticator { server.authenticator }
+
+  /// Where docker signs in to a realm's registry: `https://host:port`. Some clients take only a name of AWS's shape, which
+  /// the server's settings may ask for.
+  func endpoint(of realm: Realm) -> String {
+    let parts = baseURL.split(separator: "/", omittingEmptySubsequences: false)
+    return "\(parts[0])//\(server.realms.endpointHost(of: realm, host: String(parts[2])))"
+  }
 
   func arn(_ repository: String) -> String { "arn:aws:ecr:\(region):\(registryID):repository/\(repository)" }
 }

@@ -14,6 +14,8 @@ struct Service: Sendable {
     self.operations = Dictionary(uniqueKeysWithValues: operations.joined().map { ($0.name, $0) })
   }
 
+  var isPublic: Bool { signingName == "ecr-public" }
+
   /// Each list stands in the file of its operations.
   static let ecr = Service(
     target: "AmazonEC2ContainerRegistry_V20150921", signingName: "ecr", model: .ecr,
@@ -35,7 +37,10 @@ struct Service: Sendable {
       Operation.account,
     ])
 
-  static let all = [ecr]
+  static let ecrPublic = Service(
+    target: "SpencerFrontendService", signingName: "ecr-public", model: .ecrPublic, [Operation.publicRegistry])
+
+  static let all = [ecr, ecrPublic]
 
   /// The service and operation that a target names. Throws `ECRError`.
   static func find(_ target: String) throws(ECRError) -> (service: Service, operation: String) {

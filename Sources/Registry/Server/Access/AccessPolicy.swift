@@ -5,8 +5,8 @@ public enum AnonymousAccess: String, Sendable, Hashable, CaseIterable {
   case none, pull, push
 
   private static let pulling = [
-    "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:DescribeRepositories", "ecr:GetDownloadUrlForLayer",
-    "ecr:ListImages",
+    "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:BatchImportUpstreamImage", "ecr:DescribeRepositories",
+    "ecr:GetDownloadUrlForLayer", "ecr:ListImages",
   ]
   private static let pushing = [
     "ecr:CompleteLayerUpload", "ecr:CreateRepository", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",

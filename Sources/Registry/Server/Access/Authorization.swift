@@ -64,7 +64,7 @@ extension RegistryServer {
     if let identity {
       let policies = ApplicablePolicies(
         identity: identity, repository: policy ?? repository.policy, registry: whole.policy,
-        server: self.policy.anonymous.document)
+        server: self.policy.anonymous.document ?? (repository.isPublic ? AnonymousAccess.pull.document : nil))
       decision = policies.evaluate(request, scope: whole.scope)
     } else {
       decision = .nothing

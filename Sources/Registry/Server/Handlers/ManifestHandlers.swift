@@ -7,7 +7,11 @@ extension RegistryServer {
   func getManifest(
     _ admitted: Admitted, _ name: String, _ reference: ManifestReference, _ request: RegistryRequest
   ) async throws -> RegistryResponse {
-    if let cache { try await cache.prepare(reference, in: name, of: admitted.registry) }
+    if let cache, try cache.covers(name, of: admitted.registry),
+      try await mayImport(admitted.caller, name, of: admitted.registry)
+    {
+      try await cache.prepare(reference, in: name, of: admitted.registry)
+    }
     let content: ManifestContent
     let warnings: [String]
     let (registry, user) = (admitted.registry, admitted.caller.principal.user)
@@ -39,6 +43,11 @@ extension RegistryServer {
           mediaType: content.mediaType.rawValue, size: Int64(content.bytes.count), by: admitted.origin))
     }
     return RegistryResponse(.ok, headers, body: .bytes(ByteBuffer(bytes: content.bytes)))
+  }
+
+  /// Whether a caller may have images fetched from an upstream; whoever may not gets those that are here.
+  public func mayImport(_ caller: Caller, _ name: String, of registry: Registry) async throws -> Bool {
+    try await blocking { try self.decide(caller, "ecr:BatchImportUpstreamImage", on: name, of: registry).isAllowed }
   }
 
   /// Where a request lists kinds of manifests, the answer must be one of them: a client that knows no indexes cannot use

@@ -12,12 +12,17 @@ struct Stock: Sendable {
   var bytes: Int64 = 0
   /// By kind: what is owed, and what failed for good.
   var jobs: [(kind: String, owed: Int64, failed: Int64)] = []
+  /// Copies that replication owes, and for how many seconds it has owed the oldest.
+  var owedCopies: Int64 = 0
+  var replicationLag: Int64 = 0
 
   func write(to text: inout MetricsText) {
     let figures: [(String, String, Int64)] = [
       ("repositories", "Repositories.", repositories), ("manifests", "Images, indexes and artifacts.", manifests),
       ("tags", "Tags.", tags), ("blobs", "Different blobs that repositories have.", blobs),
       ("blob_bytes", "Bytes of these blobs.", bytes),
+      ("replication_pending", "Copies of images that have not arrived at their destinations.", owedCopies),
+      ("replication_lag_seconds", "How long ago the oldest of these was pushed.", replicationLag),
     ]
     for (name, help, value) in figures {
       text.family("clipper_registry_" + name, "gauge", help)
@@ -36,6 +41,7 @@ extension Registry {
   func stock() throws -> Stock {
     try metadata.read { session in
       func number(_ sql: String) throws -> Int64 { try session.value(Int64.self, sql) ?? 0 }
+      let lag = try Replication.lag(session)
       return Stock(
         repositories: try number("SELECT COUNT(*) FROM registry_repository"),
         manifests: try number("SELECT COUNT(*) FROM registry_manifest"),
@@ -43,7 +49,7 @@ extension Registry {
         blobs: try number("SELECT COUNT(DISTINCT digest) FROM registry_blob"),
         bytes: try number(
           "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM (SELECT MAX(size) AS size FROM registry_blob GROUP BY digest) AS blobs"),
-        jobs: try jobs.counts(session))
+        jobs: try jobs.counts(session), owedCopies: Int64(lag.copies), replicationLag: lag.oldest / 1000)
     }
   }
 }

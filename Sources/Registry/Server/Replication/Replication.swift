@@ -2,6 +2,7 @@ import FoundationEssentials
 public import ImageSpec
 import Logging
 import Metadata
+import NIOPosix
 import Synchronization
 
 /// Copies what is pushed to other realms of this server, and to other registries. (Amazon ECR, Private image replication)
@@ -24,13 +25,19 @@ public final class Replication: Sendable {
 
   let main: Registry
   private let realms: RealmTable
+  private let threads: NIOThreadPool
+  /// Whether a realm may send a repository's images to a registry of this server.
+  typealias Permission = @Sendable (_ source: Realm, _ repository: String, _ destination: Registry) throws -> Bool
+  private let permission = Mutex<Permission?>(nil)
   private let remote = Mutex<RemoteRegistries?>(nil)
 
   private static let job = "replicate"
 
-  init(_ registry: Registry, _ realms: RealmTable) {
+  /// What waits for a disk runs on `threads`.
+  init(_ registry: Registry, _ realms: RealmTable, _ threads: NIOThreadPool) {
     main = registry.at(.main)
     self.realms = realms
+    self.threads = threads
     main.events.recordWithin([.push]) { [weak self] event, session in
       // One hop: what came by replication goes no further.
       guard let main = self?.main, event.origin.replica != true, let digest = event.digest else { return }
@@ -54,6 +61,9 @@ public final class Replication: Sendable {
     }
   }
 
+  /// Without it nothing is copied on this server.
+  func permit(_ permission: @escaping Permission) { self.permission.withLock { $0 = permission } }
+
   /// Lets rules name registries on other servers. Called before the server begins.
   public func connect(_ registries: RemoteRegistries) { remote.withLock { $0 = registries } }
 
@@ -69,7 +79,8 @@ public final class Replication: Sendable {
   private func perform(_ copy: Copy) async throws {
     do {
       if let local = realms.find(account: copy.destination.account, region: copy.destination.region) {
-        try copyHere(copy, to: main.at(local))
+        let destination = main.at(local)
+        try await threads.runIfActive { try self.copyHere(copy, to: destination) }
       } else {
         guard let remote = remote.withLock({ $0 }) else { throw ReplicationError.unknownDestination(copy.destination) }
         try await remote.copy(copy, from: main.at(copy.source))
@@ -86,6 +97,9 @@ public final class Replication: Sendable {
 
   /// Between realms of this server: references move, no bytes do.
   private func copyHere(_ copy: Copy, to destination: Registry) throws {
+    guard try permission.withLock({ $0 })?(copy.source, copy.repository, destination) == true else {
+      throw ReplicationError.notPermitted(destination.realm, repository: copy.repository)
+    }
     let source = main.at(copy.source)
     let digest = try Digest(parsing: copy.digest)
     let tags = try copy.tag.map { try source.isTagged($0, digest, in: copy.repository) ? [$0] : [] } ?? []
@@ -97,6 +111,8 @@ public final class Replication: Sendable {
 
 enum ReplicationError: Error, CustomStringConvertible {
   case unknownDestination(Realm)
+  /// The policy of the destination's account does not let this one in.
+  case notPermitted(Realm, repository: String)
   /// An index within an index within … deeper than is followed.
   case nestedTooDeep(Digest)
 
@@ -104,6 +120,8 @@ enum ReplicationError: Error, CustomStringConvertible {
     switch self {
     case .unknownDestination(let realm):
       "the registry \(realm) is not known to this server: clipper registry replication set \(realm) --endpoint HOST"
+    case .notPermitted(let realm, let repository):
+      "the registry policy of \(realm) does not allow ecr:ReplicateImage on \(repository) from this account"
     case .nestedTooDeep(let digest): "the index \(digest) is nested too deep"
     }
   }

@@ -54,14 +54,14 @@ extension Replication {
 
   /// What has not arrived yet, over all realms: how many copies, and for how many milliseconds the oldest has been under
   /// way.
-  public func lag() throws -> (copies: Int, oldest: Int64) {
-    try main.metadata.read { session in
-      let row = try session.row(
-        "SELECT COUNT(*) AS copies, MIN(began) AS oldest FROM registry_replication WHERE state <> ?1",
-        [ReplicationStatus.State.complete.rawValue])
-      let began = try row?["oldest"] as Int64?
-      return (try row?["copies"] ?? 0, began.map { Registry.now - $0 } ?? 0)
-    }
+  public func lag() throws -> (copies: Int, oldest: Int64) { try main.metadata.read(Self.lag) }
+
+  static func lag(_ session: any SQLSession) throws -> (copies: Int, oldest: Int64) {
+    let row = try session.row(
+      "SELECT COUNT(*) AS copies, MIN(began) AS oldest FROM registry_replication WHERE state <> ?1",
+      [ReplicationStatus.State.complete.rawValue])
+    let began = try row?["oldest"] as Int64?
+    return (try row?["copies"] ?? 0, began.map { Registry.now - $0 } ?? 0)
   }
 
   /// `began` of a copy that is under way already stays.

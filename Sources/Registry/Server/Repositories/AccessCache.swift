@@ -16,6 +16,8 @@ public struct RepositoryAccess: Sendable {
   /// ECR's resource tags.
   public var labels: [String: String] = [:]
   public var policy: PolicyDocument?
+  /// Whether everybody may pull from it.
+  public var isPublic = false
 
   /// Of a request that is about no repository.
   public static let none = RepositoryAccess()
@@ -155,17 +157,23 @@ extension Registry {
   private func repositoryAccess(_ session: any SQLSession, _ name: String) throws -> RepositoryAccess {
     let row = try session.row(
       """
-      SELECT r.labels AS labels, s.value AS policy FROM registry_repository r
+      SELECT r.labels AS labels, s.value AS policy, p.kind AS public FROM registry_repository r
       LEFT JOIN registry_repository_setting s ON s.repository = r.id AND s.kind = ?4
+      LEFT JOIN registry_repository_setting p ON p.repository = r.id AND p.kind = ?5
       WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3
-      """, [realm.account, realm.region, name, SettingKind.repositoryPolicy.rawValue])
+      """,
+      [
+        realm.account, realm.region, name, SettingKind.repositoryPolicy.rawValue,
+        SettingKind.publicRepository.rawValue,
+      ])
     guard let row else { return .none }
     let text: String? = try (row["policy"] as String?).map {
       try JSONDecoder().decode(String.self, from: Data($0.utf8))
     }
     return RepositoryAccess(
       exists: true, labels: Self.decoded([String: String].self, try row["labels"]) ?? [:],
-      policy: try text.map { try access.document($0, as: .repository) })
+      policy: try text.map { try access.document($0, as: .repository) },
+      isPublic: try row["public"] as String? != nil)
   }
 
   private func registryAccess(_ session: any SQLSession) throws -> RegistryAccess {
@@ -185,16 +193,22 @@ extension Registry {
     let (found, registry) = try metadata.read { session in
       let rows = try session.rows(
         """
-        SELECT r.name AS name, r.labels AS labels, s.value AS policy FROM registry_repository r
+        SELECT r.name AS name, r.labels AS labels, s.value AS policy, p.kind AS public FROM registry_repository r
         LEFT JOIN registry_repository_setting s ON s.repository = r.id AND s.kind = ?5
+        LEFT JOIN registry_repository_setting p ON p.repository = r.id AND p.kind = ?6
         WHERE r.account = ?1 AND r.region = ?2 AND r.name >= ?3 AND r.name <= ?4
-        """, [realm.account, realm.region, first, last, SettingKind.repositoryPolicy.rawValue])
+        """,
+        [
+          realm.account, realm.region, first, last, SettingKind.repositoryPolicy.rawValue,
+          SettingKind.publicRepository.rawValue,
+        ])
       var found: [AccessCache.Key: RepositoryAccess] = [:]
       for row in rows {
         let text = try (row["policy"] as String?).map { try JSONDecoder().decode(String.self, from: Data($0.utf8)) }
         found[.init(realm: realm, repository: try row["name"])] = RepositoryAccess(
           exists: true, labels: Self.decoded([String: String].self, try row["labels"]) ?? [:],
-          policy: try text.map { try access.document($0, as: .repository) })
+          policy: try text.map { try access.document($0, as: .repository) },
+          isPublic: try row["public"] as String? != nil)
       }
       return (found, try registryAccess(session))
     }

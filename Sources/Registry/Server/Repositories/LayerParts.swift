@@ -1,12 +1,30 @@
 public import ImageSpec
+import Metadata
 import NIOCore
+
+/// A layer has a part of less than 5 MiB that is not its last. (Amazon ECR, UploadLayerPart)
+public struct LayerPartTooSmall: Error {}
 
 /// Layers in numbered parts, as ECR's operations send them: uploads of the same kind as those under `/v2/`.
 extension Uploads {
+  /// Uploads that have a small part, and whether another one came after it.
+  static let schema = [
+    """
+    CREATE TABLE registry_small_part (
+      upload TEXT PRIMARY KEY REFERENCES registry_upload(id) ON DELETE CASCADE,
+      followed INTEGER NOT NULL
+    );
+    """
+  ]
+
+  private static let smallestPart = 5 << 20
+
   /// Adds a part that begins at byte `first`, and returns how many bytes the upload has then.
   ///
   /// Throws `uploadOutOfOrder` where it stands elsewhere, and `uploadUnknown`.
-  public func append(_ bytes: [UInt8], at first: Int64, to id: String, in repository: String, of registry: Registry) throws -> Int64 {
+  public func append(_ bytes: [UInt8], at first: Int64, to id: String, in repository: String, of registry: Registry)
+    throws -> Int64
+  {
     let writer = try open(id, in: repository, of: registry)
     do {
       guard writer.offset == first else { throw RegistryError.uploadOutOfOrder(id, received: writer.offset) }
@@ -17,6 +35,13 @@ extension Uploads {
     }
     let received = writer.offset
     try writer.release()
+    try registry.metadata.write { session in
+      // A small part may be the last one: what comes after it shows that it was not.
+      let followed = try session.execute("UPDATE registry_small_part SET followed = 1 WHERE upload = ?1", [id])
+      if followed == 0, bytes.count < Self.smallestPart {
+        try session.execute("INSERT INTO registry_small_part (upload, followed) VALUES (?1, 0)", [id])
+      }
+    }
     return received
   }
 
@@ -28,13 +53,22 @@ extension Uploads {
     return received
   }
 
-  /// Makes an upload a blob of its repository, and returns its size. A wrong digest ends the upload.
-  public func complete(_ id: String, expecting digest: Digest, in repository: String, of registry: Registry) throws -> Int64 {
-    try open(id, in: repository, of: registry).finish(expecting: digest)
+  /// Makes an upload a blob of its repository, and returns its size. A wrong digest ends the upload. Throws
+  /// `LayerPartTooSmall`.
+  public func complete(_ id: String, expecting digest: Digest, in repository: String, of registry: Registry) throws
+    -> Int64
+  {
+    let isTooSmall = try registry.metadata.read { session in
+      try session.exists("SELECT 1 FROM registry_small_part WHERE upload = ?1 AND followed = 1", [id])
+    }
+    if isTooSmall { throw LayerPartTooSmall() }
+    return try open(id, in: repository, of: registry).finish(expecting: digest)
   }
 
   /// Ends an upload and removes its bytes.
-  public func cancel(_ id: String, in repository: String, of registry: Registry) throws { try open(id, in: repository, of: registry).discard() }
+  public func cancel(_ id: String, in repository: String, of registry: Registry) throws {
+    try open(id, in: repository, of: registry).discard()
+  }
 }
 
 extension Registry {

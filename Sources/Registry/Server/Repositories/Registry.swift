@@ -46,6 +46,7 @@ public final class Registry: Sendable {
     try metadata.migrate("registry-scan", ScanSchema.steps)
     try metadata.migrate("registry-signing", ManagedSigning.schema)
     try metadata.migrate("registry-cache", PullThroughCache.schema)
+    try metadata.migrate("registry-layers", Uploads.schema)
     self.store = store
     self.metadata = metadata
     self.storage = try storage ?? FileStorage(store, metadata)

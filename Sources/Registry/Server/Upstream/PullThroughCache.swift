@@ -2,6 +2,7 @@ public import DistributionSpec
 import FoundationEssentials
 public import ImageSpec
 public import Logging
+import NIOPosix
 public import RegistryClient
 import Synchronization
 
@@ -18,6 +19,9 @@ public final class PullThroughCache: Sendable {
   private let freshness: Int64
   private let rules = CacheRuleTable()
   private let logger: Logger
+  /// For what waits for a disk.
+  private let threads = NIOThreadPool(numberOfThreads: 2)
+  private let tokens = Mutex<[AWSAccessKey: Token]>([:])
   private let arriving = Mutex<[Key: ArrivingBlob]>([:])
   private let resolving = Mutex<[ManifestKey: SharedResult<Void>]>([:])
   private let work: AsyncStream<@Sendable () async -> Void>
@@ -50,7 +54,10 @@ public final class PullThroughCache: Sendable {
     self.freshness = freshness
     self.logger = logger
     (work, queue) = AsyncStream.makeStream()
+    threads.start()
   }
+
+  deinit { threads.shutdownGracefully { _ in } }
 
   /// Downloads what requests ask for, until its task is cancelled: a download goes on when the client that began it leaves.
   public func run() async {
@@ -70,7 +77,7 @@ public final class PullThroughCache: Sendable {
   /// Why the upstream of a rule cannot be used now; nil where it can.
   public func failure(of rule: CacheRule) async -> String? {
     do {
-      let upstream = try upstream(rule)
+      let upstream = try await upstream(rule)
       if let credential = upstream.credential {
         try await client.login(host: upstream.host, credential: credential)
       } else {
@@ -88,11 +95,39 @@ public final class PullThroughCache: Sendable {
     let credential: Credential?
   }
 
-  private func upstream(_ rule: CacheRule) throws -> Upstream {
+  private func upstream(_ rule: CacheRule) async throws -> Upstream {
     guard let address = hosts.address(rule.upstream) else { throw UpstreamError.notAllowed(rule.upstream) }
-    let credential = try rule.credential.map { try secrets.credential($0) }
+    var credential = try rule.credential.map { try secrets.credential($0) }
+    if let given = credential, rule.kind == "ecr", let realm = RealmTable.names(inHost: rule.upstream),
+      case .password(let secret) = given.secret, let key = AWSAccessKey(id: given.username, secret: secret)
+    {
+      // Where the registry is reached elsewhere, so is its interface.
+      let api = address == rule.upstream ? "api.ecr.\(realm.region).amazonaws.com" : address
+      credential = try await signIn(key, api: api, region: realm.region)
+    }
     return Upstream(
       client: credential.map { client.using([address: $0]) } ?? client, host: address, credential: credential)
+  }
+
+  /// Whether a rule covers a repository.
+  public func covers(_ name: String, of registry: Registry) throws -> Bool {
+    try rules.find(name, in: registry) != nil
+  }
+
+  /// A token of Amazon ECR's, which holds for hours, for an access key.
+  private func signIn(_ key: AWSAccessKey, api: String, region: String) async throws -> Credential {
+    let known = tokens.withLock { $0[key] }
+    if let known, known.api == api, known.expires > Registry.now / 1000 + 600 { return known.credential }
+    let token = try await client.ecrSignIn(api: api, region: region, key: key)
+    tokens.withLock { $0[key] = Token(api: api, credential: token.credential, expires: token.expires) }
+    return token.credential
+  }
+
+  private struct Token: Sendable {
+    let api: String
+    let credential: Credential
+    /// Seconds since 1970.
+    let expires: Int64
   }
 
   // MARK: manifests
@@ -150,7 +185,7 @@ public final class PullThroughCache: Sendable {
   private func fetch(
     _ reference: ManifestReference, _ name: String, _ path: String, _ rule: CacheRule, _ registry: Registry
   ) async throws {
-    let upstream = try upstream(rule)
+    let upstream = try await upstream(rule)
     let source = Reference(domain: upstream.host, path: path, tag: reference.tag, digest: reference.digest)
     if let tag = reference.tag, let known = try? registry.storedManifest(reference, in: name) {
       // A HEAD request costs nothing of a registry's limit of pulls.
@@ -160,10 +195,12 @@ public final class PullThroughCache: Sendable {
       }
     }
     let manifest = try await upstream.client.manifest(source)
-    _ = try registry.makeRepository(name, for: .pullThroughCache)
-    try registry.putCachedManifest(
-      manifest.bytes, mediaType: manifest.descriptor.mediaType, digest: manifest.descriptor.digest, in: name,
-      tag: reference.tag)
+    try await threads.runIfActive {
+      _ = try registry.makeRepository(name, for: .pullThroughCache)
+      try registry.putCachedManifest(
+        manifest.bytes, mediaType: manifest.descriptor.mediaType, digest: manifest.descriptor.digest, in: name,
+        tag: reference.tag)
+    }
   }
 
   // MARK: blobs
@@ -203,7 +240,7 @@ public final class PullThroughCache: Sendable {
     guard let rule = try rules.find(name, in: registry), let path = rule.upstreamName(name) else {
       throw RegistryError.blobUnknown(arriving.blob.digest, repository: name)
     }
-    let upstream = try upstream(rule)
+    let upstream = try await upstream(rule)
     // From the download to the link no collection takes it.
     let lease = try registry.store.lease()
     defer { lease.release() }
@@ -214,7 +251,9 @@ public final class PullThroughCache: Sendable {
         if case .advanced(_, let bytes, _) = event { arriving.advance(to: bytes) }
       }
     } catch { throw UpstreamError(error, rule.upstream) }
-    try registry.linkBlob(arriving.blob.digest, size: arriving.blob.size, in: name)
+    try await threads.runIfActive {
+      try registry.linkBlob(arriving.blob.digest, size: arriving.blob.size, in: name)
+    }
   }
 }
 
