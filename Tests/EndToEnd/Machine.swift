@@ -115,11 +115,13 @@ enum Host {
   static let peers: String = ProcessInfo.processInfo.environment["PEERS_ROOT"] ?? "/var/cache/clipper-peers"
   static let hasPeers = access(peers + "/.ready", F_OK) == 0
 
+  static let hasBoto3 = hasModule("boto3")
+
   /// A module of Python's.
-  static let hasBoto3: Bool = {
-    guard let pid = try? Spawn("/usr/bin/env", ["python3", "-c", "import boto3"]).start() else { return false }
+  static func hasModule(_ name: String) -> Bool {
+    guard let pid = try? Spawn("/usr/bin/env", ["python3", "-c", "import \(name)"]).start() else { return false }
     return (try? waitForProcess(pid)) == .exited(0)
-  }()
+  }
 
   static func has(_ program: String) -> Bool {
     (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }

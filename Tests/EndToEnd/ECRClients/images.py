@@ -31,6 +31,7 @@ raises("RepositoryNotFoundException", ecr.initiate_layer_upload, repositoryName=
 assert ecr.initiate_layer_upload(repositoryName="team/app")["partSize"] == 10 << 20
 large = os.urandom(13 << 20)
 assert upload(ecr, "team/app", large) == digest(large)
+raises("LayerPartTooSmallException", upload, ecr=ecr, repository="team/app", content=large[:9 << 20], part=4 << 20)
 raises("LayerAlreadyExistsException", upload, ecr=ecr, repository="team/app", content=large)
 started = ecr.initiate_layer_upload(repositoryName="team/app")["uploadId"]
 this = {"repositoryName": "team/app", "uploadId": started}
