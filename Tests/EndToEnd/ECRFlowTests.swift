@@ -9,12 +9,18 @@ struct ECRFlowTests {
 
   /// Runs a script of Python against a registry of its own.
   private func run(_ script: String, port: Int, options: String = "") throws {
+
+  /// Runs a script of Python against a registry of its own, and other commands after it. Returns what they print.
+  @discardableResult
+  private func run(_ script: String, port: Int, then commands: String = "") throws -> String {
     try Machine().succeed(
       """
       \(RegistryFlowTests.serve(port: port, options: options))
       eval "$(clipper registry key create --format env)"
       PYTHONDONTWRITEBYTECODE=1 python3 \(Self.scripts)/\(script)
-      """)
+      \(commands)
+      """
+    ).out
   }
 
   @Test func botocoreAgreesWithImagesAndLayers() throws { try run("images.py", port: 15010) }
@@ -23,7 +29,22 @@ struct ECRFlowTests {
 
   @Test func policiesDecideOnBothSides() throws { try run("policies.py", port: 15031) }
 
-  @Test func botocoreAgreesWithLifecyclesAndTheArchive() throws { try run("lifecycle.py", port: 15016) }
+  @Test func botocoreAgreesWithLifecyclesAndTheArchive() throws {
+    let lines = try run(
+      "lifecycle.py", port: 15016,
+      then: """
+        clipper registry lifecycle run --dry-run --format '{{.Repository}} {{.Tags}} {{.Action}} {{.Rule}}' | sort
+        clipper registry lifecycle run app --format '{{.Tags}} {{.Action}}' | sort
+        clipper registry lifecycle run app --format '{{.Tags}}' | wc -l
+        """
+    ).split(separator: "\n").dropFirst().map(String.init)
+    #expect(
+      lines == [
+        // d was restored, and counts as the newest.
+        "app a archive 2", "app b archive 2", "app v1 expire 1", "app v2 expire 1",
+        "a archive", "b archive", "v1 expire", "v2 expire", "0",
+      ])
+  }
 
   @Test func botocoreAgreesWithScanning() throws { try run("scanning.py", port: 15013) }
 

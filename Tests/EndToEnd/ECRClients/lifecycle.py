@@ -67,4 +67,7 @@ assert ecr.deregister_pull_time_update_exclusion(principalArn=arn)["principalArn
 raises("ExclusionNotFoundException", ecr.deregister_pull_time_update_exclusion, principalArn=arn)
 ecr.batch_get_image(imageIds=[{"imageTag": "c"}], **this)
 assert "lastRecordedPullTime" in ecr.describe_images(imageIds=[{"imageTag": "c"}], **this)["imageDetails"][0]
+
+# What the command runs next.
+ecr.put_lifecycle_policy(lifecyclePolicyText=newest, **this)
 print(" ".join(sorted(called["ecr"])))

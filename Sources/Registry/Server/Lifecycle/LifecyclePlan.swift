@@ -133,9 +133,12 @@ extension Registry {
     _ session: any SQLSession, _ ids: Set<Int64>, _ repository: Int64
   ) throws -> [Int64: (image: LifecycleImage, digest: Digest)] {
     guard !ids.isEmpty else { return [:] }
-    let places = (0..<ids.count).map { "?\($0 + 2)" }.joined(separator: ", ")
+    // Databases keep the statements that they have seen: there is one for each power of two.
+    var size = 1
+    while size < ids.count { size *= 2 }
+    let places = (0..<size).map { "?\($0 + 2)" }.joined(separator: ", ")
     let scope = "SELECT id FROM registry_manifest WHERE repository = ?1 AND id IN (\(places))"
-    let arguments: [any SQLConvertible] = [repository] + Array(ids)
+    let arguments: [any SQLConvertible] = [repository] + Array(ids) + Array(repeating: 0, count: size - ids.count)
     var digests: [Int64: Digest] = [:]
     for row in try session.rows("SELECT id, digest FROM registry_manifest WHERE id IN (\(scope))", arguments) {
       digests[try row["id"]] = try Digest(parsing: row["digest"] as String)
