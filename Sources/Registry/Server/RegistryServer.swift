@@ -25,8 +25,6 @@ public final class RegistryServer: Sendable {
   public let externalURL: String?
   public let realms: RealmTable
   public let replication: Replication
-  /// Milliseconds between two runs of a repository's lifecycle policy; nil runs none. Amazon ECR's is a day.
-  let lifecycleInterval: Int64?
   public let signing: ManagedSigning
   private let connectedCache = Mutex<PullThroughCache?>(nil)
   let threads: NIOThreadPool
@@ -37,13 +35,12 @@ public final class RegistryServer: Sendable {
 
   public init(
     _ registry: Registry, authenticator: Authenticator, policy: AccessPolicy, externalURL: String? = nil,
-    realms: RealmTable = .onlyMain, lifecycleInterval: Int64? = 86_400_000, endpoints: [Endpoint] = [], logger: Logger
+    realms: RealmTable = .onlyMain, endpoints: [Endpoint] = [], logger: Logger
   ) {
     self.registry = registry
     self.authenticator = authenticator
     self.policy = policy
     self.externalURL = externalURL
-    self.lifecycleInterval = lifecycleInterval
     self.realms = realms
     self.endpoints = endpoints
     self.logger = logger

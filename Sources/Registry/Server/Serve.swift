@@ -182,7 +182,6 @@ extension RegistryServer {
           try self.registry.followExclusions()
           try self.registry.recordPulls()
           try self.registry.pushes.record()
-          if let interval = self.lifecycleInterval { try self.registry.enqueueDueLifecycles(every: interval) }
           if isHour {
             tls?.reload()
             try self.uploads.expire()
@@ -191,6 +190,7 @@ extension RegistryServer {
             try self.uploads.expire(olderThan: self.state.garbage.uploadsFor.milliseconds)
           }
         }
+        try await scheduleLifecycles()
         // What a push needed for its pieces is not needed while nobody asks.
         trimHeaps()
       } catch {

@@ -52,6 +52,19 @@ extension Registry {
 
 /// Lifecycle policies are run and previewed by jobs, in transactions of a few images each.
 extension RegistryServer {
+  /// Time between two runs of a repository's policy, a day at first; nil runs none. Changed while the server runs.
+  public var lifecycleInterval: Duration? {
+    get { state.lifecycleInterval }
+    set { state.runsLifecycles(every: newValue) }
+  }
+
+  /// Owes what is due. A registry that is read-only keeps its images.
+  func scheduleLifecycles() async throws {
+    guard let interval = lifecycleInterval else { return }
+    do { try await checkWritable() } catch is ReadOnlyRefusal { return }
+    try await blocking { try self.registry.enqueueDueLifecycles(every: interval.milliseconds) }
+  }
+
   func registerLifecycleJobs() {
     registry.jobs.register(Registry.lifecycleJob) { [weak self] text in
       guard let self else { throw CancellationError() }
@@ -74,6 +87,8 @@ extension RegistryServer {
     var outcome = LifecycleOutcome()
     for batch in plan.batches {
       try Task.checkCancellation()
+      // What is left is done once the registry takes changes again.
+      try await checkWritable()
       outcome += LifecycleOutcome(
         try await blocking { try registry.carryOut(batch, of: plan, stored: stored) })
     }

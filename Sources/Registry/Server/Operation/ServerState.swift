@@ -21,6 +21,12 @@ final class ServerState: Sendable {
   var garbage: GarbageSettings { collection.withLock { $0 } }
   func collects(_ settings: GarbageSettings) { collection.withLock { $0 = settings } }
 
+  private let lifecycle = Mutex<Duration?>(.seconds(24 * 3600))
+
+  /// Time between two runs of a lifecycle policy; nil runs none. Amazon ECR's is a day.
+  var lifecycleInterval: Duration? { lifecycle.withLock { $0 } }
+  func runsLifecycles(every interval: Duration?) { lifecycle.withLock { $0 = interval } }
+
   private let access = Mutex(MetricsAccess.signedIn)
 
   /// Who may read `/metrics` at the registry's own addresses.

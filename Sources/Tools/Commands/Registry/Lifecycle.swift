@@ -1,5 +1,4 @@
 public import ArgumentParser
-internal import Content
 internal import Lifecycle
 internal import RegistryServer
 
@@ -44,7 +43,7 @@ public struct RegistryLifecycleRunCommand: ParsableCommand {
   }
 
   public mutating func run() throws {
-    let registry = try Registry(ContentStore.open(global.locations().root))
+    let registry = try global.registry()
     let listing = Listing(
       [
         .init("REPOSITORY", "Repository"), .init("DIGEST", "Digest"), .init("TAGS", "Tags"), .init("ACTION", "Action"),

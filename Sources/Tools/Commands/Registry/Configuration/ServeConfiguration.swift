@@ -21,6 +21,7 @@ struct ServeConfiguration: Sendable {
   var quotas: QuotasSection
   var mode: ModeSection
   var garbage: GarbageSection
+  var lifecycle: LifecycleSection
   var webhooks: WebhooksSection
   var log: LogSection
   var metrics: MetricsSection
@@ -42,6 +43,7 @@ struct ServeConfiguration: Sendable {
     quotas = QuotasSection(reader.section("quotas"))
     mode = ModeSection(reader.section("mode"))
     garbage = GarbageSection(reader.section("gc"))
+    lifecycle = LifecycleSection(reader.section("lifecycle"))
     webhooks = WebhooksSection(reader.section("webhooks"))
     log = LogSection(reader.section("log"))
     metrics = MetricsSection(reader.section("metrics"))
@@ -84,6 +86,7 @@ struct ServeConfiguration: Sendable {
     server.rateLimits.settings = limits.rates
     server.registry.quotaDefaults.quotas = quotas.defaults
     server.garbageSettings = garbage.settings
+    server.lifecycleInterval = lifecycle.interval
     server.keepReadOnly(mode.readOnly)
     delivery.configure(webhooks.webhooks)
   }
