@@ -198,6 +198,9 @@ private struct Preview: Decodable {
       try await test.call("DescribeImages", named).decoded(Details.self).imageDetails.first)
     #expect(archived.imageStatus == "ARCHIVED" && archived.lastArchivedAt != nil && archived.lastActivatedAt == nil)
     #expect(try await test.call("BatchGetImage", named).text.contains("ImageInaccessible"))
+    #expect(
+      try await test.call("StartImageScan", #"{"repositoryName":"app","imageId":{"imageTag":"b"}}"#).type
+        == "ImageArchivedException")
     #expect(try await update("b", "STANDARD") == "ACTIVE")
     let restored = try #require(
       try await test.call("DescribeImages", named).decoded(Details.self).imageDetails.first)

@@ -213,6 +213,10 @@ struct StartImageScan: OperationInput {
     guard try call.registry.scanningConfiguration().kind == .basic else {
       throw ECRError.validation("This feature is disabled")
     }
+    guard manifest.storageClass == .standard else {
+      throw ECRError(
+        "ImageArchivedException", "The image with imageId \(imageId) is archived and cannot be scanned; restore it first")
+    }
     do {
       try call.server.scans.start(manifest.digest, in: repositoryName, of: call.registry)
     } catch ScanRefusal.unsupportedImage {
