@@ -184,9 +184,7 @@ extension RegistryServer {
           try self.registry.pushes.record()
           if isHour {
             tls?.reload()
-            try self.uploads.expire()
             try self.registry.prunePreviews()
-            try self.registry.dropUnusedBlobs()
             try self.uploads.expire(olderThan: self.state.garbage.uploadsFor.milliseconds)
           }
         }

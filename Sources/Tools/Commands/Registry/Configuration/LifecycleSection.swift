@@ -7,7 +7,8 @@ struct LifecycleSection: Sendable {
 
   init(_ section: ConfigurationReader.Section) {
     let interval = section.value(
-      "interval", default: .seconds(24 * 3600), in: .seconds(0)...(.seconds(366 * 24 * 3600)), isLive: true)
+      "interval", default: .seconds(24 * 3600), in: TimeSpan.seconds(0)...TimeSpan.seconds(366 * 24 * 3600),
+      isLive: true)
     self.interval = interval.milliseconds == 0 ? nil : interval.duration
   }
 }
