@@ -1,3 +1,4 @@
+import Content
 import FoundationEssentials
 import ImageSpec
 import Kernel
@@ -162,6 +163,17 @@ import Testing
     // What is gone when its turn comes is let be.
     try await ecr.registry.jobs.drain(logger: ecr.server.logger)
     #expect(try ecr.registry.jobs.failed("scan").isEmpty)
+  }
+
+  @Test func isDoneByTheNextServer() async throws {
+    let ecr = try await fixture()
+    try await ecr.call("PutImageScanningConfiguration", #"{"repositoryName":"app","imageScanningConfiguration":{"scanOnPush":true}}"#)
+    try await push(ecr, tag: "1")
+    let registry = try Registry(ContentStore.open(ecr.root, longLived: true, readers: 1))
+    let next = RegistryServer(
+      registry, authenticator: ecr.server.authenticator, policy: AccessPolicy(), logger: ecr.server.logger)
+    try await registry.jobs.drain(logger: next.logger)
+    #expect(try await describe(ecr).imageScanStatus.status == "COMPLETE")
   }
 
   @Test func followsTheRegistrysRules() async throws {

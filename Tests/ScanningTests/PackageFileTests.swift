@@ -109,6 +109,9 @@ import Testing
   @Test func refusesDeepJSON() {
     #expect(throws: JSONFailure.self) { try JSON(parsing: Array(repeating: UInt8(ascii: "["), count: 10_000)) }
     #expect(throws: JSONFailure.self) { try JSON(parsing: Array("{\"a\":1} x".utf8)) }
+    // Each value takes many times its text.
+    let many = Array("[".utf8) + Array(repeatElement("1,".utf8, count: JSON.valueLimit).joined()) + Array("1]".utf8)
+    #expect(throws: JSONFailure.self) { try JSON(parsing: many) }
     #expect(throws: JSONFailure.self) { try JSON(parsing: Array("\"\u{1}\"".utf8)) }
   }
 

@@ -77,6 +77,18 @@ import Testing
     hammer(slots + blobs)
   }
 
+  /// A hundred thousand slots for one blob of megabytes: each alone would be in order.
+  @Test func readsNoByteOverAndOver() {
+    func little(_ value: Int) -> [UInt8] { [0, 8, 16, 24].map { UInt8(value >> $0 & 0xff) } }
+    let header = Self.header("bash", "5", "1", padding: 8 << 20)
+    let pages = 400
+    var slots = Array("RpmP".utf8) + little(0) + little(1) + little(pages) + little(2) + [UInt8](repeating: 0, count: 12)
+    let slot = Array("Slot".utf8) + little(1) + little(pages * 256) + little(1)
+    for _ in 2..<(pages * 256) { slots += slot }
+    let found = names(slots + Array("BlbS".utf8) + little(1) + little(1) + little(header.count) + header)
+    #expect((1...3).contains(found.count))
+  }
+
   @Test func readsBerkeleyDB() {
     let size = 4096
     func little(_ value: Int, _ width: Int = 4) -> [UInt8] { (0..<width).map { UInt8(value >> ($0 * 8) & 0xff) } }

@@ -144,7 +144,11 @@ final class LayerScanner: TarConsumer {
     case .text(.operatingSystem, let path, let bytes):
       brought[path] = FoundFile(system: OperatingSystem(parsing: bytes))
     case .text(let file, let path, let bytes): try bring(file.packages(bytes, path: path), path)
-    case .spooled(let file, let path, let spool): try bring(spool.withBytes { file.packages(spooled: $0) }, path)
+    case .spooled(let file, let path, let spool):
+      let found = try spool.withBytes { file.packages(spooled: $0) }
+      // Archives inside archives cost as much as layers do.
+      try count.add(bytes: found.decompressed)
+      try bring(found.packages, path)
     case .program(let path, var info?):
       info.finish()
       if !info.packages.isEmpty { try bring(info.packages, path) }

@@ -92,8 +92,8 @@ enum PackageFile: Hashable {
     }
   }
 
-  /// What a database or an archive says.
-  func packages(spooled bytes: UnsafeRawBufferPointer) -> [Package] {
-    self == .rpm ? RPMDatabases.packages(bytes) : JavaArchive.packages(bytes)
+  /// What a database or an archive says, and how many bytes were decompressed for it.
+  func packages(spooled bytes: UnsafeRawBufferPointer) -> (packages: [Package], decompressed: Int) {
+    self == .rpm ? (RPMDatabases.packages(bytes), 0) : JavaArchive.packages(bytes)
   }
 }

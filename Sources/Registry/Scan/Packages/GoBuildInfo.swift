@@ -97,7 +97,7 @@ struct GoBuildInfo {
       Package(.golang, "stdlib", release).map { packages.append($0) }
     }
     // The text stands between two marks of 16 bytes.
-    for line in lines(Array(modules.dropFirst(16).dropLast(16))) {
+    for line in Lines(Array(modules.dropFirst(16).dropLast(16))) {
       let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
       guard fields.count >= 3 else { continue }
       switch fields[0] {

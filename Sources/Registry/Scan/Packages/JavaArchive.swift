@@ -11,12 +11,13 @@ enum JavaArchive {
     [".jar", ".war", ".ear", ".jpi", ".hpi"].contains { name.hasSuffix($0) }
   }
 
-  /// What can be read of it: a broken archive, or one beyond the bounds, has what was found until then.
-  static func packages(_ bytes: UnsafeRawBufferPointer) -> [Package] {
+  /// What can be read of it, and how many bytes were decompressed: a broken archive, or one beyond the bounds, has what
+  /// was found until then.
+  static func packages(_ bytes: UnsafeRawBufferPointer) -> (packages: [Package], decompressed: Int) {
     var total = 0
     var packages: [Package] = []
     read(bytes, depth: 0, &total, &packages)
-    return packages
+    return (packages, total)
   }
 
   private static func read(_ bytes: UnsafeRawBufferPointer, depth: Int, _ total: inout Int, _ packages: inout [Package]) {
@@ -38,7 +39,7 @@ enum JavaArchive {
 
   private static func package(_ properties: [UInt8]) -> Package? {
     var values: [String: Substring] = [:]
-    for line in lines(properties) where line.first != "#" {
+    for line in Lines(properties) where line.first != "#" {
       guard let equals = line.firstIndex(of: "=") else { continue }
       values[String(line[..<equals].trimmed)] = line[line.index(after: equals)...].trimmed
     }

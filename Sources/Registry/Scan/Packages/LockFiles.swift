@@ -3,7 +3,7 @@ enum LockFiles {
   /// `Gemfile.lock`: the `specs:` of its sources. (Bundler)
   static func gems(_ bytes: [UInt8]) -> [Package] {
     var isSource = false
-    return lines(bytes).compactMap { line in
+    return Lines(bytes).compactMap { line in
       if line.first != " " {
         isSource = line == "GEM" || line == "GIT" || line == "PLUGIN SOURCE"
         return nil
@@ -33,7 +33,7 @@ enum LockFiles {
 
   /// `go.sum`: `module version hash`. A line for go.mod alone means that the module was not needed. (Go modules reference)
   static func goSum(_ bytes: [UInt8]) -> [Package] {
-    lines(bytes).compactMap { line in
+    Lines(bytes).compactMap { line in
       let fields = line.split(separator: " ")
       guard fields.count == 3, !fields[1].hasSuffix("/go.mod") else { return nil }
       return Package(.golang, fields[0], fields[1])
@@ -43,7 +43,7 @@ enum LockFiles {
   /// `go.mod`: its `require` directives.
   static func goMod(_ bytes: [UInt8]) -> [Package] {
     var isInBlock = false
-    return lines(bytes).compactMap { line in
+    return Lines(bytes).compactMap { line in
       var fields = withoutComment(line).split(separator: " ")
       if fields == [")"] { isInBlock = false }
       if fields.first == "require" {

@@ -45,7 +45,7 @@ enum NodePackages {
   static func yarn(_ bytes: [UInt8]) -> [Package] {
     var packages: [Package] = []
     var name: Substring?
-    for line in lines(bytes) where !line.isEmpty && line.first != "#" {
+    for line in Lines(bytes) where !line.isEmpty && line.first != "#" {
       if line.first != " " {
         // `"@babel/core@^7.0.0", "@babel/core@npm:^7.1.0":`
         let first = line.prefix { $0 != "," }.drop { $0 == "\"" }
@@ -70,7 +70,7 @@ enum NodePackages {
   static func pnpm(_ bytes: [UInt8]) -> [Package] {
     var packages: [Package] = []
     var isInside = false
-    for line in lines(bytes) where !line.isEmpty {
+    for line in Lines(bytes) where !line.isEmpty {
       if line.first != " " {
         isInside = line == "packages:"
         continue

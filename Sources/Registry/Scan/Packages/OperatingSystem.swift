@@ -22,7 +22,7 @@ public struct OperatingSystem: Hashable, Sendable {
   /// nil where the text has no `ID`.
   init?(parsing bytes: [UInt8]) {
     var values: [String: String] = [:]
-    for line in lines(bytes, limit: 4096) where line.first != "#" {
+    for line in Lines(bytes, limit: 4096) where line.first != "#" {
       guard let equals = line.firstIndex(of: "=") else { continue }
       values[String(line[..<equals].trimmed)] = Self.value(line[line.index(after: equals)...].trimmed)
     }

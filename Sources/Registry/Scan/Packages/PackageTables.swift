@@ -3,7 +3,7 @@ enum PackageTables {
   static func read(_ bytes: [UInt8]) -> [[String: String]] {
     var tables: [[String: String]] = []
     var isInPackage = false
-    for line in lines(bytes) {
+    for line in Lines(bytes) {
       let text = line.trimmed
       if text.hasPrefix("[") {
         // A table below it, such as `[package.source]`, is another.

@@ -23,7 +23,7 @@ enum PythonPackages {
 
   /// `name==version` and `name===version`, with extras, markers and hashes; what is not pinned is not known. (pip)
   static func requirements(_ bytes: [UInt8]) -> [Package] {
-    lines(bytes).compactMap { line in
+    Lines(bytes).compactMap { line in
       let text = line.prefix { $0 != "#" && $0 != ";" && $0 != "\\" }.trimmed
       guard let equals = text.firstRange(of: "=="), !text.hasPrefix("-") else { return nil }
       let name = text[..<equals.lowerBound].prefix { $0 != "[" }.trimmed

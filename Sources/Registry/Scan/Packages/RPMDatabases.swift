@@ -5,15 +5,34 @@ enum RPMDatabases {
   static let packageLimit = 100_000
 
   static func packages(_ bytes: UnsafeRawBufferPointer) -> [Package] {
-    if bytes.starts(with: "SQLite format 3\0".utf8) { return RPMSQLite(bytes)?.packages() ?? [] }
-    if bytes.starts(with: "RpmP".utf8) { return RPMSlots.packages(bytes) }
-    return RPMBerkeley(bytes)?.packages() ?? []
+    var work = RPMWork(size: bytes.count)
+    if bytes.starts(with: "SQLite format 3\0".utf8) { return RPMSQLite(bytes)?.packages(&work) ?? [] }
+    if bytes.starts(with: "RpmP".utf8) { return RPMSlots.packages(bytes, &work) }
+    return RPMBerkeley(bytes)?.packages(&work) ?? []
+  }
+}
+
+/// What reading a database may cost: a good one has each of its bytes once. Without it, entries that all lead to the same
+/// long value would take time that grows with the square of the file.
+struct RPMWork {
+  private var left: Int
+
+  init(size: Int) { left = 2 * size + 1 << 20 }
+
+  /// False where it is used up.
+  mutating func take(_ bytes: Int) -> Bool {
+    guard bytes <= left else {
+      left = 0
+      return false
+    }
+    left -= bytes
+    return true
   }
 }
 
 /// `Packages.db`: slots that name blobs. (rpm, lib/backend/ndb/rpmpkg.c)
 private enum RPMSlots {
-  static func packages(_ bytes: UnsafeRawBufferPointer) -> [Package] {
+  static func packages(_ bytes: UnsafeRawBufferPointer, _ work: inout RPMWork) -> [Package] {
     let reader = ByteReader(bytes: bytes)
     guard let pages = reader.u32(12), pages <= bytes.count / 4096 else { return [] }
     var packages: [Package] = []
@@ -23,8 +42,10 @@ private enum RPMSlots {
       guard bytes.slot(offset).starts(with: "Slot".utf8), let index = reader.u32(offset + 4), index != 0,
         let block = reader.u32(offset + 8), bytes.slot(block * 16).starts(with: "BlbS".utf8),
         reader.u32(block * 16 + 4) == index, let length = reader.u32(block * 16 + 12), length <= RPMHeader.sizeLimit,
-        let blob = reader.slice(block * 16 + 16, length), let package = RPMHeader.package(blob)
+        let blob = reader.slice(block * 16 + 16, length)
       else { continue }
+      guard work.take(length) else { break }
+      guard let package = RPMHeader.package(blob) else { continue }
       packages.append(package)
     }
     return packages
@@ -62,7 +83,7 @@ private struct RPMBerkeley {
     pageCount = bytes.count / pageSize
   }
 
-  func packages() -> [Package] {
+  func packages(_ work: inout RPMWork) -> [Package] {
     var packages: [Package] = []
     for page in 1..<max(1, pageCount) where packages.count < RPMDatabases.packageLimit {
       let start = page * pageSize
@@ -71,24 +92,26 @@ private struct RPMBerkeley {
       else { continue }
       // Keys and values take turns.
       for entry in stride(from: 1, to: entries, by: 2) {
-        if let package = value(entry, page: start) { packages.append(package) }
+        if let package = value(entry, page: start, &work) { packages.append(package) }
       }
     }
     return packages
   }
 
-  private func value(_ entry: Int, page: Int) -> Package? {
+  private func value(_ entry: Int, page: Int, _ work: inout RPMWork) -> Package? {
     guard let offset = reader.u16(page + Self.headerSize + entry * 2), offset < pageSize, let kind = reader.u8(page + offset)
     else { return nil }
     switch kind {
     case 1:
       // Items fill a page from its end: the one before ends where this begins, the value's key lies behind it.
       guard let end = reader.u16(page + Self.headerSize + (entry - 1) * 2), end > offset,
-        let bytes = reader.slice(page + offset + 1, end - offset - 1)
+        let bytes = reader.slice(page + offset + 1, end - offset - 1), work.take(bytes.count)
       else { return nil }
       return RPMHeader.package(bytes)
     case 3:
-      guard let first = reader.u32(page + offset + 4), let length = reader.u32(page + offset + 8) else { return nil }
+      guard let first = reader.u32(page + offset + 4), let length = reader.u32(page + offset + 8), work.take(length) else {
+        return nil
+      }
       return chain(first, length: length)?.withUnsafeBytes { RPMHeader.package($0) }
     default: return nil
     }

@@ -19,9 +19,9 @@ struct RPMSQLite {
     pageCount = bytes.count / pageSize
   }
 
-  func packages() -> [Package] {
+  func packages(_ work: inout RPMWork) -> [Package] {
     var root: Int?
-    _ = rows(of: 1) { record in
+    rows(of: 1, &work) { record in
       // sqlite_schema: type, name, tbl_name, rootpage, sql
       let values = fields(record)
       guard values.count >= 4, text(values[0]) == "table", text(values[1]) == "Packages" else { return true }
@@ -30,7 +30,7 @@ struct RPMSQLite {
     }
     guard let root else { return [] }
     var packages: [Package] = []
-    _ = rows(of: root) { record in
+    rows(of: root, &work) { record in
       let values = fields(record)
       if values.count >= 2, let package = values[1].bytes.withUnsafeBytes({ RPMHeader.package($0) }) {
         packages.append(package)
@@ -59,12 +59,14 @@ struct RPMSQLite {
 
   /// Calls `body` with the payload of each row until it returns false. Each page is visited once: a tree with a circle
   /// ends, too.
-  private func rows(of root: Int, _ body: ([UInt8]) -> Bool) -> Bool {
+  private func rows(of root: Int, _ work: inout RPMWork, _ body: ([UInt8]) -> Bool) {
     var visited = Set<Int>()
-    return rows(of: root, depth: 0, &visited, body)
+    _ = rows(of: root, depth: 0, &visited, &work, body)
   }
 
-  private func rows(of page: Int, depth: Int, _ visited: inout Set<Int>, _ body: ([UInt8]) -> Bool) -> Bool {
+  private func rows(
+    of page: Int, depth: Int, _ visited: inout Set<Int>, _ work: inout RPMWork, _ body: ([UInt8]) -> Bool
+  ) -> Bool {
     guard depth < Self.depthLimit, page >= 1, page <= pageCount, visited.insert(page).inserted else { return true }
     let start = (page - 1) * pageSize
     let header = start + (page == 1 ? 100 : 0)
@@ -74,18 +76,19 @@ struct RPMSQLite {
       guard let offset = reader.u16(pointers + cell * 2), offset < pageSize else { return true }
       if kind == 0x05 {
         guard let child = reader.u32(start + offset) else { return true }
-        if !rows(of: child, depth: depth + 1, &visited, body) { return false }
-      } else if let payload = payload(start + offset), !body(payload) {
+        if !rows(of: child, depth: depth + 1, &visited, &work, body) { return false }
+      } else if let payload = payload(start + offset, &work), !body(payload) {
         return false
       }
     }
     guard kind == 0x05, let last = reader.u32(header + 8) else { return true }
-    return rows(of: last, depth: depth + 1, &visited, body)
+    return rows(of: last, depth: depth + 1, &visited, &work, body)
   }
 
   /// A leaf's cell: the payload's size, the row's number, then the payload, of which a part may lie on other pages.
-  private func payload(_ offset: Int) -> [UInt8]? {
-    guard let (size, sizeLength) = varint(offset), let (_, rowLength) = varint(offset + sizeLength), size <= reader.count
+  private func payload(_ offset: Int, _ work: inout RPMWork) -> [UInt8]? {
+    guard let (size, sizeLength) = varint(offset), let (_, rowLength) = varint(offset + sizeLength), size <= reader.count,
+      work.take(size)
     else { return nil }
     let start = offset + sizeLength + rowLength
     let largest = usable - 35

@@ -33,7 +33,7 @@ enum SystemDatabases {
       }
       packages.append(package)
     }
-    for line in lines(bytes) {
+    for line in Lines(bytes) {
       if line.isEmpty {
         add()
       } else if let first = line.first, "PVALmo".contains(first), line.dropFirst().first == ":" {

@@ -44,6 +44,8 @@ enum JSON: Hashable, Sendable {
   }
 
   static let depthLimit = 200
+  /// Values of a document: each takes many times the memory that its text does.
+  static let valueLimit = 2_000_000
 
   init(parsing bytes: [UInt8]) throws(JSONFailure) {
     var parser = JSONParser(bytes: bytes[...])
@@ -62,6 +64,7 @@ struct JSONFailure: Error, Hashable, CustomStringConvertible {
 private struct JSONParser {
   private let bytes: Bytes
   private var index: Int
+  private var values = 0
 
   init(bytes: Bytes) {
     self.bytes = bytes
@@ -94,6 +97,8 @@ private struct JSONParser {
 
   private mutating func value(depth: Int) throws(JSONFailure) -> JSON {
     guard depth < JSON.depthLimit else { throw failure("it is nested more than \(JSON.depthLimit) deep") }
+    values += 1
+    guard values <= JSON.valueLimit else { throw failure("it has more than \(JSON.valueLimit) values") }
     skipBlanks()
     switch next {
     case UInt8(ascii: "{"): return try object(depth: depth)

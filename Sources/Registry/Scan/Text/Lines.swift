@@ -1,8 +1,20 @@
-/// Lines of a text, without their ends; no line is longer than `limit` bytes.
-func lines(_ bytes: [UInt8], limit: Int = 64 << 10) -> [Substring] {
-  bytes.split(separator: 0x0a, omittingEmptySubsequences: false).map { line in
-    let end = line.last == 0x0d ? line.dropLast() : line
-    return String(decoding: end.prefix(limit), as: UTF8.self)[...]
+/// Lines of a text, one after the other, without their ends: a file of nothing but ends costs no more than another. What
+/// is beyond `limit` bytes of a line is left out.
+struct Lines: Sequence, IteratorProtocol {
+  private var rest: Bytes?
+  private let limit: Int
+
+  init(_ bytes: [UInt8], limit: Int = 64 << 10) {
+    rest = bytes[...]
+    self.limit = limit
+  }
+
+  mutating func next() -> Substring? {
+    guard let text = rest else { return nil }
+    let end = text.firstIndex(of: 0x0a)
+    rest = end.map { text[($0 + 1)...] }
+    let line = text[..<(end ?? text.endIndex)]
+    return String(decoding: (line.last == 0x0d ? line.dropLast() : line).prefix(limit), as: UTF8.self)[...]
   }
 }
 
@@ -27,7 +39,7 @@ func paragraphs(_ bytes: [UInt8]) -> [[String: String]] {
   var all: [[String: String]] = []
   var current: [String: String] = [:]
   var last = ""
-  for line in lines(bytes) {
+  for line in Lines(bytes) {
     if line.isEmpty {
       if !current.isEmpty { all.append(current) }
       (current, last) = ([:], "")
