@@ -232,6 +232,16 @@ import Testing
     #expect(try await ecr.call("StartImageScan", #"{"repositoryName":"app","imageId":{}}"#).type == "InvalidParameterException")
   }
 
+  @Test func leavesTheArchiveAlone() async throws {
+    let ecr = try await fixture()
+    let digest = try await Digest(parsing: push(ecr, tag: "1"))
+    try await ecr.call("StartImageScan", image)
+    try await ecr.registry.jobs.drain(logger: ecr.server.logger)
+    try ecr.registry.archive(digest, in: "app")
+    #expect(try await ecr.call("StartImageScan", image).type == "ImageArchivedException")
+    #expect(try await describe(ecr).imageScanStatus.status == "IMAGE_ARCHIVED")
+  }
+
   @Test func tellsWhyAScanFailed() async throws {
     let ecr = try await fixture()
     _ = try await push(ecr, layer: Array("this is no archive".utf8), tag: "1", in: "app")

@@ -117,7 +117,7 @@ struct DescribeImages: OperationInput {
     }
 
     init(_ manifest: StoredManifest, _ scan: ScanReport?, _ isContinuous: Bool, _ repository: String, _ call: Call) {
-      imageScanStatus = scan.map { ImageScanStatus($0, isContinuous: isContinuous) }
+      imageScanStatus = scan.map { ImageScanStatus($0, of: manifest.storageClass, isContinuous: isContinuous) }
       imageScanFindingsSummary = scan.flatMap(ScanSummary.init)
       registryId = call.registryID
       repositoryName = repository

@@ -63,7 +63,8 @@ struct DescribeImageScanFindings: OperationInput {
     return Output(
       registryId: call.registryID, repositoryName: repositoryName,
       imageId: ImageIdentifier(digest: manifest.digest, tag: imageId.imageTag),
-      imageScanStatus: ImageScanStatus(report, isContinuous: try call.scansContinuously(repositoryName)),
+      imageScanStatus: ImageScanStatus(
+        report, of: manifest.storageClass, isContinuous: try call.scansContinuously(repositoryName)),
       imageScanFindings: answer, nextToken: next)
   }
 

@@ -1,4 +1,4 @@
-internal import ImageSpec
+internal import Lifecycle
 internal import RegistryServer
 
 /// Scanning of images.
@@ -175,8 +175,11 @@ struct ImageScanStatus: Encodable {
   let status: String
   let description: String?
 
-  init(_ report: ScanReport, isContinuous: Bool) {
-    if report.status == .complete, isContinuous {
+  init(_ report: ScanReport, of storage: StorageClass, isContinuous: Bool) {
+    if storage == .archive {
+      status = "IMAGE_ARCHIVED"
+      description = "The image is archived; restore it to scan it."
+    } else if report.status == .complete, isContinuous {
       status = "ACTIVE"
       description = "Continuous scan is selected for image."
     } else {
@@ -221,6 +224,11 @@ struct StartImageScan: OperationInput {
       try call.server.scans.start(manifest.digest, in: repositoryName, of: call.registry)
     } catch ScanRefusal.unsupportedImage {
       throw ECRError.unsupportedImageType(imageId, repository: repositoryName, registry: call.registryID)
+    } catch ScanRefusal.archived {
+      throw ECRError(
+        "ImageArchivedException",
+        "The image with imageId \(imageId) in the repository with name '\(repositoryName)' in the registry with id "
+          + "'\(call.registryID)' is archived; restore it to scan it")
     } catch ScanRefusal.scannedLately {
       throw ECRError.limitExceeded(
         "The scan quota per image has been exceeded. Wait and try again: an image is scanned once in 24 hours.")
@@ -231,6 +239,6 @@ struct StartImageScan: OperationInput {
     return Output(
       registryId: call.registryID, repositoryName: repositoryName,
       imageId: ImageIdentifier(digest: manifest.digest, tag: imageId.imageTag),
-      imageScanStatus: ImageScanStatus(report, isContinuous: false))
+      imageScanStatus: ImageScanStatus(report, of: .standard, isContinuous: false))
   }
 }

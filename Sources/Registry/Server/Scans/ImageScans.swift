@@ -33,14 +33,17 @@ public final class ImageScans: Sendable {
   /// Begins to do scans that are owed, and to owe one for each push that a rule says so for.
   func begin() {
     // Scanning takes a processor: what else the registry owes does not wait for it.
-    registry.jobs.register(Self.job, atOnce: 1) { [self] payload in
+    // The server that owns it goes first: what it did not come to is then still owed.
+    registry.jobs.register(Self.job, atOnce: 1) { [weak self] payload in
+      guard let self else { throw CancellationError() }
       let order = try JSONDecoder().decode(Order.self, from: Data(payload.utf8))
       try await threads.runIfActive { try self.scan(order) }
     }
-    registry.jobs.register(Self.renewalJob, atOnce: 1) { [self] _ in
+    registry.jobs.register(Self.renewalJob, atOnce: 1) { [weak self] _ in
+      guard let self else { throw CancellationError() }
       try await threads.runIfActive { try self.renew() }
     }
-    registry.events.recordWithin([.push]) { [self] event, session in try pushed(event, session) }
+    registry.events.recordWithin([.push]) { [weak self] event, session in try self?.pushed(event, session) }
   }
 
   /// Owes the scans of images that are scanned continuously, because of what was loaded now.
@@ -53,6 +56,7 @@ public final class ImageScans: Sendable {
         throw RegistryError.manifestUnknown(digest.description, repository: name)
       }
       guard Self.isImage(manifest) else { throw ScanRefusal.unsupportedImage(manifest.mediaType) }
+      guard manifest.storageClass == .standard else { throw ScanRefusal.archived }
       guard try !wasScannedLately(session, manifest.id) else { throw ScanRefusal.scannedLately }
       try order(session, manifest, name, registry, .inProgress)
     }
@@ -210,7 +214,7 @@ public final class ImageScans: Sendable {
       let manifests = try registry.manifests(in: name, after: last, limit: Self.renewedAtOnce)
       guard let end = manifests.last else { return }
       try registry.metadata.write { session in
-        for manifest in manifests where Self.isImage(manifest) {
+        for manifest in manifests where Self.isImage(manifest) && manifest.storageClass == .standard {
           // One that was deleted since it was listed has no row to order for.
           guard try Registry.find(session, .digest(manifest.digest), registry.existingID(session, name)) != nil else { continue }
           try order(session, manifest, name, registry, .pending)

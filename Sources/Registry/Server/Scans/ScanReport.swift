@@ -60,6 +60,7 @@ public struct ScanReport: Hashable, Sendable {
 public enum ScanRefusal: Error, Hashable, Sendable {
   /// An index or an artifact: there are no layers of an image to look into.
   case unsupportedImage(MediaType)
+  case archived
   /// It was scanned within a day.
   case scannedLately
 }
