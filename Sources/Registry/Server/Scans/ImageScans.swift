@@ -113,6 +113,7 @@ public final class ImageScans: Sendable {
           [manifest.id, ScanReport.Status.inProgress.rawValue, order.requested])
       }) == 1
     else { return }
+    try registry.fetchImage(digest, of: order.repository)
     do {
       let image = try ImageScanner(registry.store).scan(digest, mediaType: manifest.mediaType)
       let known = try registry.advisories.sources().map(\.loaded).max()

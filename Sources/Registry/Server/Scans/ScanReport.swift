@@ -100,6 +100,8 @@ extension Registry {
     let lease = try store.lease()
     defer { lease.release() }
     let manifest = try storedManifest(.digest(digest), in: name)
+    guard manifest.mediaType.isManifest else { throw ScanError.unsupportedImage("its type is \(manifest.mediaType)") }
+    try fetchImage(digest, of: name)
     let image = try ImageScanner(store).scan(digest, mediaType: manifest.mediaType)
     return try BillOfMaterials(image, name: named).document(format)
   }
