@@ -24,6 +24,7 @@ public struct VulnDBLoadCommand: ParsableCommand {
       """)
 
   @OptionGroup var global: GlobalOptions
+  @OptionGroup var cluster: ClusterOptions
   @Option(help: ArgumentHelp("Name of the source that the files are.", valueName: "source")) var name: String?
   @Argument(help: "Zip and tar archives, directories, JSON files.") var files: [String]
 
@@ -37,7 +38,7 @@ public struct VulnDBLoadCommand: ParsableCommand {
   }
 
   public mutating func run() throws {
-    let registry = try global.registry()
+    let registry = try cluster.registry(global)
     let sources = name.map { [($0, files)] } ?? files.map { (Self.source($0), [$0]) }
     for (source, files) in sources {
       let loaded = try registry.advisories.load(files.map { FilePath($0) }, as: source)
@@ -62,6 +63,7 @@ public struct VulnDBStatusCommand: ParsableCommand {
     commandName: "status", abstract: "List the sources that are loaded.", aliases: ["list", "ls"])
 
   @OptionGroup var global: GlobalOptions
+  @OptionGroup var cluster: ClusterOptions
   @Option(
     help: ArgumentHelp(
       "json, or a template: {{.Source}}, {{.Records}}, {{.Newest}}, {{.LoadedAt}}.", valueName: "format"))
@@ -73,7 +75,7 @@ public struct VulnDBStatusCommand: ParsableCommand {
     let listing = Listing([
       .init("SOURCE", "Source"), .init("RECORDS", "Records"), .init("NEWEST", "Newest"), .init("LOADED", "LoadedAt"),
     ])
-    let rows = try global.registry().advisories.sources().map { source -> [String: Value] in
+    let rows = try cluster.registry(global).advisories.sources().map { source -> [String: Value] in
       [
         "Source": .string(source.name), "Records": .string(String(source.records)), "Newest": .string(source.newest),
         "LoadedAt": .string(Date(timeIntervalSince1970: Double(source.loaded / 1000)).formatted(.iso8601)),
@@ -88,12 +90,13 @@ public struct VulnDBRemoveCommand: ParsableCommand {
     commandName: "remove", abstract: "Remove sources. Findings of scans that are done stay.", aliases: ["rm"])
 
   @OptionGroup var global: GlobalOptions
+  @OptionGroup var cluster: ClusterOptions
   @Argument(help: "Names of sources.") var sources: [String]
 
   public init() {}
 
   public mutating func run() throws {
-    let registry = try global.registry()
+    let registry = try cluster.registry(global)
     var unknown: [String] = []
     for source in sources {
       if try registry.advisories.remove(source) { printOutput(source + "\n") } else { unknown.append(source) }
