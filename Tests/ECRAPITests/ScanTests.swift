@@ -169,7 +169,8 @@ import Testing
     let ecr = try await fixture()
     try await ecr.call("PutImageScanningConfiguration", #"{"repositoryName":"app","imageScanningConfiguration":{"scanOnPush":true}}"#)
     try await push(ecr, tag: "1")
-    let registry = try Registry(ContentStore.open(ecr.root, longLived: true, readers: 1))
+    let registry = try Registry(
+      ContentStore.open(ecr.root, longLived: true, readers: 1), metadata: ecr.registry.metadata)
     let next = RegistryServer(
       registry, authenticator: ecr.server.authenticator, policy: AccessPolicy(), logger: ecr.server.logger)
     try await registry.jobs.drain(logger: next.logger)
