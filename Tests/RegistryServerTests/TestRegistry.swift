@@ -26,12 +26,14 @@ final class TestRegistry: Sendable {
 
   init(
     anonymous: AnonymousAccess = .push, createsOnPush: Bool = true, root: FilePath? = nil,
-    realms: RealmTable = .onlyMain, endpoints: [RegistryServer.Endpoint] = []
+    acceptsSparseIndexes: Bool = false, realms: RealmTable = .onlyMain, endpoints: [RegistryServer.Endpoint] = []
   ) throws {
     ownsRoot = root == nil
     self.root = try root ?? Self.makeDirectory()
     store = try ContentStore.open(self.root, longLived: true, readers: 2)
-    registry = try Registry(store, metadata: TestDatabase.metadata(self.root), createsOnPush: createsOnPush)
+    registry = try Registry(
+      store, metadata: TestDatabase.metadata(self.root), createsOnPush: createsOnPush,
+      acceptsSparseIndexes: acceptsSparseIndexes)
     files = RegistryFiles(root: self.root)
     if try files.passwords.users().isEmpty { try files.passwords.set("ada", password: "secret", cost: 4) }
     key = try files.keys.create(user: "bob")

@@ -17,7 +17,9 @@ public final class Ingest: @unchecked Sendable {
   private let store: ContentStore
   private let path: FilePath
   private var file: CInt
-  private var hash = SHA256()
+  /// One of the two: that of the digest which is expected.
+  private var sha256: SHA256?
+  private var sha512: SHA512?
   private var flushed: Int64 = 0
   /// Of one that is written past the page cache.
   private var uncached: UncachedFile?
@@ -25,10 +27,14 @@ public final class Ingest: @unchecked Sendable {
   /// Bytes between two requests to the kernel to begin writing out, so that the last flush has little left to do.
   private static let flushInterval: Int64 = 8 << 20
 
-  init(store: ContentStore, key: String, path: FilePath) throws {
+  init(store: ContentStore, key: String, path: FilePath, hashing algorithm: Digest.Algorithm = .sha256) throws {
     self.store = store
     self.key = key
     self.path = path
+    switch algorithm {
+    case .sha256: sha256 = SHA256()
+    case .sha512: sha512 = SHA512()
+    }
     do {
       file = try openat2(AT_FDCWD, path.string, flags: O_RDWR | O_CREAT, mode: 0o600).release()
     } catch {
@@ -51,13 +57,18 @@ public final class Ingest: @unchecked Sendable {
   /// From here on nothing goes through the page cache; it then cannot be suspended or replayed.
   func skipCache() { uncached = UncachedFile(file) }
 
+  private func hash(_ bytes: UnsafeRawBufferPointer) {
+    sha256?.update(bufferPointer: bytes)
+    sha512?.update(bufferPointer: bytes)
+  }
+
   /// Hashes what an earlier writer left.
   private func resume() throws(Errno) {
     var buffer = [UInt8](repeating: 0, count: 1 << 20)
     while true {
       let count = try Errno.retrying { read(file, &buffer, buffer.count) }
       if count == 0 { break }
-      buffer.withUnsafeBytes { hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+      buffer.withUnsafeBytes { hash(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
       offset += Int64(count)
     }
     flushed = offset
@@ -66,7 +77,7 @@ public final class Ingest: @unchecked Sendable {
   public func append(_ bytes: UnsafeRawBufferPointer) throws {
     if let uncached {
       do { try uncached.append(bytes) } catch { throw ContentError.system(operation: "write", path: path, error) }
-      hash.update(bufferPointer: bytes)
+      hash(bytes)
       offset += Int64(bytes.count)
       return
     }
@@ -76,7 +87,7 @@ public final class Ingest: @unchecked Sendable {
       lseek(file, off_t(offset), SEEK_SET)
       throw ContentError.system(operation: "write", path: path, error)
     }
-    hash.update(bufferPointer: bytes)
+    hash(bytes)
     offset += Int64(bytes.count)
     if offset - flushed >= Self.flushInterval {
       beginWriteout(file, offset: flushed, length: offset - flushed)
@@ -93,7 +104,7 @@ public final class Ingest: @unchecked Sendable {
     guard ftruncate(file, 0) == 0, lseek(file, 0, SEEK_SET) == 0 else {
       throw ContentError.system(operation: "truncate", path: path, .current)
     }
-    hash = SHA256()
+    if sha256 != nil { sha256 = SHA256() } else { sha512 = SHA512() }
     offset = 0
     flushed = 0
   }
@@ -128,7 +139,7 @@ public final class Ingest: @unchecked Sendable {
       }
       self.uncached = nil
     }
-    let digest = try expected?.algorithm == .sha512 ? sha512() : Digest(hash: hash.finalize())
+    let digest = try finalDigest(expected?.algorithm)
     if let expected, expected != digest {
       discard()
       throw ContentError.digestMismatch(expected: expected, actual: digest)
@@ -154,10 +165,19 @@ public final class Ingest: @unchecked Sendable {
     return (digest, offset)
   }
 
-  private func sha512() throws -> Digest {
-    var hash = SHA512()
+  /// Of the algorithm that is asked for, else of the one that was hashed on the way.
+  private func finalDigest(_ algorithm: Digest.Algorithm?) throws -> Digest {
+    if let sha256, algorithm != .sha512 { return Digest(hash: sha256.finalize()) }
+    if let sha512, algorithm != .sha256 { return Digest(.sha512, hash: sha512.finalize()) }
+    // The other one: what was written is read again.
+    if algorithm == .sha512 {
+      var hash = SHA512()
+      try replay { hash.update(bufferPointer: $0) }
+      return Digest(.sha512, hash: hash.finalize())
+    }
+    var hash = SHA256()
     try replay { hash.update(bufferPointer: $0) }
-    return Digest(.sha512, hash: hash.finalize())
+    return Digest(hash: hash.finalize())
   }
 
   /// Throws the bytes away.
@@ -178,10 +198,12 @@ public final class Ingest: @unchecked Sendable {
 
 extension ContentStore {
   /// A new ingest, or with a key the one that an earlier writer suspended or left behind.
-  public func ingest(_ key: String? = nil) throws -> Ingest {
+  ///
+  /// - Parameter algorithm: of the digest that it will be committed with; another one costs a second reading.
+  public func ingest(_ key: String? = nil, hashing algorithm: Digest.Algorithm = .sha256) throws -> Ingest {
     try implicitLease.take()
-    if let key { return try Ingest(store: self, key: key, path: ingestPath(key)) }
-    return try anonymousIngest()
+    if let key { return try Ingest(store: self, key: key, path: ingestPath(key), hashing: algorithm) }
+    return try anonymousIngest(algorithm)
   }
 
   /// Bytes that may still be written where blobs are, as far as the file system can tell.
@@ -191,7 +213,8 @@ extension ContentStore {
     guard statvfs(path.string, &facts) == 0 else {
       throw ContentError.system(operation: "look for room at", path: path, .current)
     }
-    let (bytes, isMore) = Int64(clamping: facts.f_bavail).multipliedReportingOverflow(by: Int64(clamping: facts.f_frsize))
+    let (bytes, isMore) = Int64(clamping: facts.f_bavail).multipliedReportingOverflow(
+      by: Int64(clamping: facts.f_frsize))
     return isMore ? .max : bytes
   }
 
@@ -203,9 +226,10 @@ extension ContentStore {
     return ingest
   }
 
-  private func anonymousIngest() throws -> Ingest {
+  private func anonymousIngest(_ algorithm: Digest.Algorithm = .sha256) throws -> Ingest {
     let name = Self.anonymous + String(UInt64.random(in: 0...UInt64.max), radix: 36)
-    return try Ingest(store: self, key: name, path: root.appending("ingests").appending(name))
+    return try Ingest(
+      store: self, key: name, path: root.appending("ingests").appending(name), hashing: algorithm)
   }
 
   public func ingestExists(_ key: String) -> Bool { access(ingestPath(key).string, F_OK) == 0 }

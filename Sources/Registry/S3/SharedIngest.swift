@@ -1,7 +1,7 @@
 internal import Content
 internal import struct Crypto.SHA256
 internal import struct Crypto.SHA512
-internal import ImageSpec
+public import ImageSpec
 internal import Metadata
 internal import NIOCore
 public import RegistryServer
@@ -11,7 +11,8 @@ extension SharedStorage {
   /// Milliseconds for which a request has an upload to itself after it was last heard of.
   static let lease: Int64 = 60_000
 
-  public func ingest(_ id: String?) throws -> any BlobIngest {
+  /// SHA-256 is what replicas tell each other about, whatever the hint; another digest is taken of what was stored.
+  public func ingest(_ id: String?, hashing algorithm: Digest.Algorithm) throws -> any BlobIngest {
     guard let id else { return SharedIngest(self, id: Self.randomID(), state: nil) }
     let now = Self.now
     let row = try metadata.write { session in

@@ -205,7 +205,7 @@ public final class RegistryServer: Sendable {
     case .manifest(let name, let reference):
       switch request.method {
       case .put: return try await putManifest(admitted, name, reference, request)
-      case .delete: return try await deleteManifest(admitted, name, reference)
+      case .delete: return try await deleteManifest(admitted, name, reference, request)
       default: return try await getManifest(admitted, name, reference, request)
       }
     case .blob(let name, let digest):

@@ -172,6 +172,57 @@ import Testing
     #expect(details == missing.map { .object(["digest": .string($0.description)]) })
   }
 
+  /// "A registry MAY accept" an index whose manifests are elsewhere: where it is told to.
+  @Test(arguments: [false, true]) func takesSparseIndexesWhereItIsToldTo(_ accepts: Bool) async throws {
+    let registry = try TestRegistry(acceptsSparseIndexes: accepts)
+    let digest = try await registry.push(blob: Self.config, to: "app")
+    let empty = Descriptor(mediaType: .empty, digest: digest, size: 2)
+    let image = TestRegistry.json(Manifest(config: empty, layers: []))
+    #expect(try await put(registry, image).status == 201)
+    let absent = Descriptor(mediaType: .manifest, digest: TestRegistry.digest([7]), size: 123)
+    let index = TestRegistry.json(Index(manifests: [TestRegistry.descriptor(image), absent]))
+    let answer = try await put(registry, index, .index, at: "sparse")
+    if accepts {
+      try await expectKept(registry, index, .index, answer)
+      _ = try registry.store.collect()
+      #expect(try await registry.send(.get, "/v2/app/manifests/sparse").body == index)
+    } else {
+      #expect(answer.status == 400 && answer.codes == ["MANIFEST_BLOB_UNKNOWN"])
+    }
+    // An image needs all of its blobs either way.
+    let lacking = TestRegistry.json(Manifest(config: empty, layers: [absent]))
+    #expect(try await put(registry, lacking).status == 400)
+  }
+
+  /// Two who change one tag at once: the second is told. (RFC 9110, section 13.1)
+  @Test func holdsToConditions() async throws {
+    let (registry, empty) = try await registry()
+    let first = TestRegistry.json(Manifest(config: empty, layers: []))
+    let second = TestRegistry.json(Manifest(config: empty, layers: [empty]))
+    let path = "/v2/app/manifests/1"
+    func put(_ bytes: [UInt8], _ conditions: [String: String]) async throws -> Int {
+      let answer = try await registry.send(
+        .put, path, Self.type(.manifest).merging(conditions) { $1 }, body: bytes)
+      if answer.status == 412 { #expect(answer.text.contains("does not want changed")) }
+      return answer.status
+    }
+    let (one, two) = ("\"\(TestRegistry.digest(first))\"", "\"\(TestRegistry.digest(second))\"")
+    #expect(try await put(first, ["if-match": "*"]) == 412)
+    #expect(try await put(first, ["if-none-match": "*"]) == 201)
+    #expect(try await put(second, ["if-none-match": "*"]) == 412)
+    #expect(try await put(second, ["if-match": two]) == 412)
+    #expect(try await put(second, ["if-match": "W/\(one)"]) == 412)
+    #expect(try await put(second, ["if-match": "\(two), \(one)"]) == 201)
+    #expect(try await put(first, ["if-none-match": two]) == 412)
+    #expect(try await put(first, ["if-none-match": one]) == 201)
+    for (condition, status) in [(["if-match": two], 412), (["if-match": one], 202)] {
+      #expect(try await registry.send(.delete, path, condition, as: "ada:secret").status == status)
+    }
+    let digest = "/v2/app/manifests/\(TestRegistry.digest(second))"
+    #expect(try await registry.send(.delete, digest, ["if-match": one], as: "ada:secret").status == 412)
+    #expect(try await registry.send(.delete, digest, ["if-match": two], as: "ada:secret").status == 202)
+  }
+
   @Test func refusesADigestThatIsNone() async throws {
     let (registry, empty) = try await registry()
     let bytes = TestRegistry.json(Manifest(config: empty, layers: []))

@@ -84,6 +84,21 @@ import Testing
     try await expectBlob(registry, try await registry.send(.put, "\(location)?digest=\(digest)"), digest)
   }
 
+  /// `digest-algorithm` is a hint: another digest at the end is taken as well. (distribution-spec 1.2)
+  @Test(arguments: algorithms, algorithms)
+  func takesAHintOfTheAlgorithm(_ hinted: Digest.Algorithm, _ actual: Digest.Algorithm) async throws {
+    let registry = try TestRegistry()
+    let digest = ContentStore.digest(of: Self.bytes, actual)
+    let location = try await begin(registry, query: "?digest-algorithm=\(hinted)")
+    #expect(try await registry.send(.patch, location, body: Array(Self.bytes[..<5])).status == 202)
+    // Opened anew, from what is on the disk.
+    registry.server.uploads.suspendAll()
+    #expect(try await registry.send(.patch, location, body: Array(Self.bytes[5...])).status == 202)
+    try await expectBlob(registry, try await registry.send(.put, "\(location)?digest=\(digest)"), digest)
+    let unknown = try await registry.send(.post, "/v2/app/blobs/uploads/?digest-algorithm=md5")
+    #expect(unknown.status == 400 && unknown.codes == ["DIGEST_INVALID"])
+  }
+
   @Test(arguments: algorithms) func refusesAnotherDigest(_ algorithm: Digest.Algorithm) async throws {
     let registry = try TestRegistry()
     let wrong = ContentStore.digest(of: [1], algorithm)

@@ -62,6 +62,7 @@ extension RegistryResponse {
   private static func status(of error: RegistryError) -> HTTPResponse.Status? {
     switch error {
     case .manifestTooLarge: .contentTooLarge
+    case .conditionFailed: .preconditionFailed
     case .repositoryExists, .uploadBusy: .conflict
     default: nil
     }
@@ -93,6 +94,7 @@ extension HTTPResponse.Status {
 enum EndpointError: Error {
   case methodNotAllowed(String, allowed: [HTTPRequest.Method])
   case digestMissing
+  case digestAlgorithmUnknown(String)
   case rangeMalformed(String)
   case pageSizeMalformed(String)
   case denied(String)
@@ -102,7 +104,7 @@ enum EndpointError: Error {
   var code: ErrorCode {
     switch self {
     case .methodNotAllowed: .unsupported
-    case .digestMissing: .digestInvalid
+    case .digestMissing, .digestAlgorithmUnknown: .digestInvalid
     case .rangeMalformed: .rangeInvalid
     case .pageSizeMalformed: .paginationNumberInvalid
     case .denied: .denied
@@ -122,6 +124,8 @@ enum EndpointError: Error {
   var description: String {
     switch self {
     case .methodNotAllowed(let method, _): "\(method) is not supported here"
+    case .digestAlgorithmUnknown(let name):
+      "the digest algorithm \"\(name.prefix(40))\" is not supported; sha256 and sha512 are"
     case .digestMissing: "the query must have digest=<algorithm>:<hash>"
     case .rangeMalformed(let text): "Content-Range \"\(text.prefix(80))\" is not of the form <first>-<last>"
     case .pageSizeMalformed(let text): "n=\"\(text.prefix(40))\" is not a number of entries"

@@ -15,7 +15,10 @@ extension RegistryServer {
     let content: ManifestContent
     let warnings: [String]
     let (registry, user) = (admitted.registry, admitted.caller.principal.user)
-    if try !registry.hasSignaturePolicies(for: name), let hot = try registry.hotManifest(reference, in: name, by: user) {
+    // With a database that has no watch nothing is kept in memory, and looking at it here would hold the event loop.
+    if registry.keepsManifests, try !registry.hasSignaturePolicies(for: name),
+      let hot = try registry.hotManifest(reference, in: name, by: user)
+    {
       (content, warnings) = (hot, [])
     } else {
       (content, warnings) = try await blocking {
@@ -81,9 +84,11 @@ extension RegistryServer {
     }
     let more = try Self.tagParameters(request.query)
     let tags = (reference.tag.map { [$0] } ?? []) + more
+    let condition = Self.condition(request, reference)
     let result = try await blocking {
-      try admitted.registry.putManifest(bytes, contentType: contentType, in: name, tags: tags, expected: reference.digest,
-        by: admitted.origin)
+      try admitted.registry.putManifest(
+        bytes, contentType: contentType, in: name, tags: tags, expected: reference.digest, by: admitted.origin,
+        onlyIf: condition)
     }
     var headers: HTTPFields = [
       .location: Route.manifest(name: name, reference: .digest(result.digest)).path,
@@ -93,6 +98,11 @@ extension RegistryServer {
     for tag in more { headers.append(HTTPField(name: .ociTag, value: tag)) }
     Self.warn(result.warnings, in: &headers)
     return RegistryResponse(.created, headers)
+  }
+
+  private static func condition(_ request: RegistryRequest, _ reference: ManifestReference) -> ManifestCondition {
+    ManifestCondition(
+      reference: reference, ifMatch: request.headers[.ifMatch], ifNoneMatch: request.headers[.ifNoneMatch])
   }
 
   /// `Warning: 299 - "…"`, which clients show. (distribution-spec, Warnings)
@@ -118,12 +128,14 @@ extension RegistryServer {
   private static let tagLimit = 100
 
   func deleteManifest(
-    _ admitted: Admitted, _ name: String, _ reference: ManifestReference
+    _ admitted: Admitted, _ name: String, _ reference: ManifestReference, _ request: RegistryRequest
   ) async throws -> RegistryResponse {
+    let condition = Self.condition(request, reference)
     try await blocking {
       switch reference {
-      case .tag(let tag): try admitted.registry.deleteTag(tag, in: name, by: admitted.origin)
-      case .digest(let digest): try admitted.registry.deleteManifest(digest, in: name, by: admitted.origin)
+      case .tag(let tag): try admitted.registry.deleteTag(tag, in: name, by: admitted.origin, onlyIf: condition)
+      case .digest(let digest):
+        try admitted.registry.deleteManifest(digest, in: name, by: admitted.origin, onlyIf: condition)
       }
     }
     return RegistryResponse(.accepted, reference.digest.map { [.dockerContentDigest: $0.description] } ?? [:])

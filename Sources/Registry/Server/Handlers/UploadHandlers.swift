@@ -24,7 +24,9 @@ extension RegistryServer {
       // Mounting a blob from another repository)
     } else if let text = request.query["digest"] {
       let digest = try Self.digest(text)
-      let writer = try await blocking { try self.uploads.openAnonymous(in: name, of: admitted.registry) }
+      let writer = try await blocking {
+        try self.uploads.openAnonymous(in: name, of: admitted.registry, hashing: digest.algorithm)
+      }
       do {
         try await receive(request, into: writer)
       } catch {
@@ -34,7 +36,8 @@ extension RegistryServer {
       _ = try await blocking { try writer.finish(expecting: digest) }
       return created(name, digest)
     }
-    let id = try await blocking { try self.uploads.begin(in: name, of: admitted.registry) }
+    let algorithm = try Self.algorithm(request.query["digest-algorithm"])
+    let id = try await blocking { try self.uploads.begin(in: name, of: admitted.registry, hashing: algorithm) }
     return progress(.accepted, name, id, received: 0)
   }
 
@@ -109,6 +112,14 @@ extension RegistryServer {
   func deleteUpload(_ admitted: Admitted, _ name: String, _ id: String) async throws -> RegistryResponse {
     try await blocking { try self.uploads.open(id, in: name, of: admitted.registry).discard() }
     return RegistryResponse(.noContent)
+  }
+
+  /// What the digest at the end will be of, said at the start: the bytes are then hashed once, while they come.
+  /// (distribution-spec 1.2, Pushing a blob in chunks)
+  private static func algorithm(_ text: String?) throws -> Digest.Algorithm {
+    guard let text else { return .sha256 }
+    guard let algorithm = Digest.Algorithm(rawValue: text) else { throw EndpointError.digestAlgorithmUnknown(text) }
+    return algorithm
   }
 
   private static func digest(_ text: String) throws -> Digest {

@@ -28,6 +28,9 @@ extension Registry {
     return content
   }
 
+  /// Whether manifests are answered from memory: not where the database cannot tell that they changed.
+  var keepsManifests: Bool { cache.isUsed }
+
   /// The manifest in memory, if it is there: never blocks for longer than a look at the database's version.
   func hotManifest(
     _ reference: ManifestReference, in name: String, by user: @autoclosure () -> String?
@@ -71,7 +74,7 @@ extension Registry {
   /// must be in the repository already, so that a tag never leads to half an image; `lacking` lets it come later.
   public func putManifest(
     _ bytes: [UInt8], contentType: MediaType?, in name: String, tags: [String], expected: Digest? = nil,
-    by origin: Origin = .unknown, lacking: Bool = false
+    by origin: Origin = .unknown, lacking: Bool = false, onlyIf condition: ManifestCondition = .none
   ) throws -> PutResult {
     let document = try ManifestDocument(parsing: bytes, contentType: contentType)
     let digest = ContentStore.digest(of: bytes, expected?.algorithm ?? .sha256)
@@ -83,7 +86,8 @@ extension Registry {
     var (result, number) = try storage.keeping {
       try storage.write(bytes, digest)
       return try holding([digest], in: name, isKept: { try has($0, $1, name) }) { session in
-        try record(session, document, digest, Int64(bytes.count), name, tags, origin, lacking)
+        try condition.check(session, try repositoryID(session, name) ?? 0, name)
+        return try record(session, document, digest, Int64(bytes.count), name, tags, origin, lacking)
       }
     }
     if let number {
@@ -103,13 +107,15 @@ extension Registry {
   ) throws {
     try metadata.read { session in
       if let repository = try repository(session, name) {
-        _ = try Self.contentSize(session, document, repository, lacking: lacking)
+        _ = try contentSize(session, document, repository, lacking: lacking)
         try Self.checkTags(session, tags, digest, repository)
       } else if try !makesRepository(session, name, for: .createOnPush) {
         throw RegistryError.repositoryUnknown(name)
       } else if !lacking, !document.blobs.isEmpty || !document.children.isEmpty {
         try Self.checkName(name)
-        let missing = (document.blobs.filter { !$0.mediaType.isForeign } + document.children).map(\.digest)
+        let missing =
+          (document.blobs.filter { !$0.mediaType.isForeign }
+          + (acceptsSparseIndexes ? [] : document.children)).map(\.digest)
         if !missing.isEmpty {
           throw RegistryError.referencesUnknown(missing, manifests: document.blobs.isEmpty, repository: name)
         }
@@ -133,7 +139,7 @@ extension Registry {
     _ tags: [String], _ origin: Origin, _ lacking: Bool
   ) throws -> (PutResult, Int64?) {
     let repository = try forPush(session, name)
-    let contentSize = try Self.contentSize(session, document, repository, lacking: lacking)
+    let contentSize = try contentSize(session, document, repository, lacking: lacking)
     try Self.checkTags(session, tags, digest, repository)
     let now = Self.now
     let manifest: Int64
@@ -172,17 +178,18 @@ extension Registry {
     _ session: any SQLSession, _ document: ManifestDocument, _ digest: Digest, _ size: Int64, _ contentSize: Int64,
     _ repository: Int64, _ now: Int64
   ) throws -> Int64 {
-    let manifest: Int64 = try session.value(
-      Int64.self,
-      """
-      INSERT INTO registry_manifest
-        (repository, digest, media_type, size, artifact_type, subject, annotations, content_size, pushed)
-      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id
-      """,
-      [
-        repository, digest.description, document.mediaType.rawValue, size, document.artifactType,
-        document.subject?.digest.description, document.annotations.map(Self.json), contentSize, now,
-      ]) ?? 0
+    let manifest: Int64 =
+      try session.value(
+        Int64.self,
+        """
+        INSERT INTO registry_manifest
+          (repository, digest, media_type, size, artifact_type, subject, annotations, content_size, pushed)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id
+        """,
+        [
+          repository, digest.description, document.mediaType.rawValue, size, document.artifactType,
+          document.subject?.digest.description, document.annotations.map(Self.json), contentSize, now,
+        ]) ?? 0
     let children = document.children.map { child in
       (child.digest, child.mediaType.isIndex || child.mediaType.isManifest ? "manifest" : "blob")
     }
@@ -196,7 +203,7 @@ extension Registry {
 
   /// Bytes of all that a manifest names. Throws where the repository has some of it in another size, or lacks it and
   /// `lacking` does not allow that.
-  private static func contentSize(
+  private func contentSize(
     _ session: any SQLSession, _ document: ManifestDocument, _ repository: Repository, lacking: Bool
   ) throws -> Int64 {
     func size(_ blob: Descriptor) throws -> Int64? {
@@ -208,7 +215,7 @@ extension Registry {
     var total: Int64 = 0
     for blob in document.blobs {
       if let size = try size(blob) {
-        try check(blob, size)
+        try Self.check(blob, size)
       } else if !blob.mediaType.isForeign {
         missing.append(blob.digest)
       }
@@ -223,21 +230,21 @@ extension Registry {
       // BuildKit's caches are indexes whose members are layers.
       guard child.mediaType.isIndex || child.mediaType.isManifest else {
         if let size = try size(child) {
-          try check(child, size)
+          try Self.check(child, size)
           total += size
         } else {
           missing.append(child.digest)
         }
         continue
       }
-      if let manifest = try find(session, .digest(child.digest), repository.id) {
-        try check(child, manifest.size)
+      if let manifest = try Self.find(session, .digest(child.digest), repository.id) {
+        try Self.check(child, manifest.size)
         total = max(total, manifest.contentSize)
       } else {
         missing.append(child.digest)
       }
     }
-    if !missing.isEmpty, !lacking {
+    if !missing.isEmpty, !lacking, !acceptsSparseIndexes {
       throw RegistryError.referencesUnknown(missing, manifests: true, repository: repository.name)
     }
     return total
@@ -262,7 +269,8 @@ extension Registry {
 
   /// Deletes a manifest with all its tags. With `protectingIndexes`, not one that an index of the repository names.
   public func deleteManifest(
-    _ digest: Digest, in name: String, protectingIndexes: Bool = false, by origin: Origin = .unknown
+    _ digest: Digest, in name: String, protectingIndexes: Bool = false, by origin: Origin = .unknown,
+    onlyIf condition: ManifestCondition = .none
   ) throws {
     let event = RegistryEvent(.delete, in: self, repository: name, digest: digest.description, by: origin)
     var keys: [ManifestCache.Key] = []
@@ -272,6 +280,7 @@ extension Registry {
       guard let manifest = try Self.find(session, .digest(digest), repository) else {
         throw RegistryError.manifestUnknown(digest.description, repository: name)
       }
+      try condition.check(session, repository, name)
       if protectingIndexes, let parent = try Self.parent(session, digest, repository, kind: "manifest") {
         throw RegistryError.manifestReferenced(digest, by: parent, repository: name)
       }

@@ -21,6 +21,8 @@ public final class Registry: Sendable {
   public let realm: Realm
   /// Whether a push makes the repository that it names. Amazon ECR does not.
   public let createsOnPush: Bool
+  /// Whether an index may list manifests that its repository lacks. (distribution-spec 1.1, Pushing Manifests)
+  public let acceptsSparseIndexes: Bool
   public let events: EventBus
   public let jobs: Jobs
   /// What is known of vulnerabilities: the same for all realms.
@@ -37,7 +39,7 @@ public final class Registry: Sendable {
   /// the store.
   public init(
     _ store: ContentStore, metadata: (any MetadataDatabase)? = nil, storage: (any BlobStorage)? = nil,
-    createsOnPush: Bool = true
+    createsOnPush: Bool = true, acceptsSparseIndexes: Bool = false
   ) throws {
     let metadata = metadata ?? SQLiteMetadata(store)
     try metadata.migrate("registry", Schema.steps)
@@ -51,6 +53,7 @@ public final class Registry: Sendable {
     self.metadata = metadata
     self.storage = try storage ?? FileStorage(store, metadata)
     self.createsOnPush = createsOnPush
+    self.acceptsSparseIndexes = acceptsSparseIndexes
     realm = .main
     events = EventBus()
     jobs = Jobs(metadata)
@@ -77,6 +80,7 @@ public final class Registry: Sendable {
     metadata = other.metadata
     self.realm = realm
     createsOnPush = other.createsOnPush
+    acceptsSparseIndexes = other.acceptsSparseIndexes
     events = other.events
     jobs = other.jobs
     advisories = other.advisories
@@ -259,8 +263,11 @@ public final class Registry: Sendable {
   }
 
   /// Takes a tag away; the manifest stays.
-  public func deleteTag(_ tag: String, in name: String, by origin: Origin = .unknown) throws {
+  public func deleteTag(
+    _ tag: String, in name: String, by origin: Origin = .unknown, onlyIf condition: ManifestCondition = .none
+  ) throws {
     let number = try metadata.write { session in
+      try condition.check(session, try existingID(session, name), name)
       let removed = try session.value(
         Int64.self, "DELETE FROM registry_tag WHERE repository = ?1 AND name = ?2 RETURNING manifest",
         [existingID(session, name), tag])

@@ -26,6 +26,8 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
   case lifecyclePolicyUnknown(repository: String)
   case lifecyclePreviewInProgress(repository: String)
   case tooManyExclusions(limit: Int)
+  /// `If-Match` or `If-None-Match` does not hold.
+  case conditionFailed(String, current: Digest?, repository: String)
   /// An image without the signatures that its repository demands.
   case signatureRequired(SignatureShortfall)
 
@@ -48,6 +50,7 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     case .uploadBusy: .blobUploadInvalid
     case .uploadOutOfOrder: .rangeInvalid
     case .signatureRequired: .denied
+    case .conditionFailed: .manifestInvalid
     }
   }
 
@@ -83,6 +86,9 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     case .lifecyclePreviewInProgress(let name): "a preview of the repository \"\(name)\" is under way; wait for its end"
     case .tooManyExclusions(let limit): "pulls of at most \(limit) principals are left out; remove one first"
     case .signatureRequired(let shortfall): shortfall.description
+    case .conditionFailed(let reference, let current, let repository):
+      "\(reference) in the repository \"\(repository)\" is \(current.map(\.description) ?? "not there"), which the request "
+        + "does not want changed"
     case .sizeMismatch(let expected, let actual): "\(expected) bytes were announced and \(actual) came"
     }
   }
@@ -119,6 +125,11 @@ extension RegistryError {
       .object(["expected": .number(Double(expected)), "actual": .number(Double(actual))])
     case .uploadOutOfOrder(_, let received): .object(["received": .number(Double(received))])
     case .manifestTooLarge(let limit), .tooManyExclusions(let limit): .object(["limit": .number(Double(limit))])
+    case .conditionFailed(let reference, let current, let name):
+      .object([
+        "name": .string(name), "reference": .string(reference),
+        "digest": current.map { .string($0.description) } ?? .null,
+      ])
     case .signatureRequired(let shortfall):
       .object([
         "policy": .string(shortfall.policy), "digest": .string(shortfall.image.description),

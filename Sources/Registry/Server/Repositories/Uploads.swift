@@ -14,12 +14,15 @@ public final class Uploads: Sendable {
     let id: String
     let realm: Realm
     let repository: String
+    /// What the client said that it will be; after a restart, nobody knows.
+    let algorithm: Digest.Algorithm
     let state: Mutex<State>
 
-    init(id: String, realm: Realm, repository: String) {
+    init(id: String, realm: Realm, repository: String, algorithm: Digest.Algorithm = .sha256) {
       self.id = id
       self.realm = realm
       self.repository = repository
+      self.algorithm = algorithm
       state = Mutex(State())
     }
 
@@ -36,8 +39,10 @@ public final class Uploads: Sendable {
   /// Of all realms of a registry.
   public init(_ registry: Registry) { main = registry.at(.main) }
 
-  /// Begins an upload and returns its ID.
-  public func begin(in repository: String, of registry: Registry) throws -> String {
+  /// Begins an upload and returns its ID. `algorithm` is a hint: a digest of the other one costs a second reading.
+  public func begin(
+    in repository: String, of registry: Registry, hashing algorithm: Digest.Algorithm = .sha256
+  ) throws -> String {
     if try !registry.takesPush(to: repository) {
       throw RegistryError.repositoryUnknown(repository)
     }
@@ -49,7 +54,9 @@ public final class Uploads: Sendable {
         "INSERT INTO registry_upload (id, account, region, repository, started, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
         [id, registry.realm.account, registry.realm.region, repository, now])
     }
-    sessions.withLock { $0[id] = Session(id: id, realm: registry.realm, repository: repository) }
+    sessions.withLock {
+      $0[id] = Session(id: id, realm: registry.realm, repository: repository, algorithm: algorithm)
+    }
     return id
   }
 
@@ -68,7 +75,7 @@ public final class Uploads: Sendable {
       return state.ingest
     }
     do {
-      let ingest = try ingest ?? main.storage.ingest(id)
+      let ingest = try ingest ?? main.storage.ingest(id, hashing: session.algorithm)
       session.state.withLock { $0.ingest = ingest }
       return UploadWriter(ingest: ingest, id: id, registry: registry, repository: repository, uploads: self)
     } catch {
@@ -78,12 +85,15 @@ public final class Uploads: Sendable {
   }
 
   /// A blob that comes in one request and needs no session.
-  func openAnonymous(in repository: String, of registry: Registry) throws -> UploadWriter {
+  func openAnonymous(
+    in repository: String, of registry: Registry, hashing algorithm: Digest.Algorithm
+  ) throws -> UploadWriter {
     if try !registry.takesPush(to: repository) {
       throw RegistryError.repositoryUnknown(repository)
     }
     return UploadWriter(
-      ingest: try main.storage.ingest(nil), id: nil, registry: registry, repository: repository, uploads: self)
+      ingest: try main.storage.ingest(nil, hashing: algorithm), id: nil, registry: registry, repository: repository,
+      uploads: self)
   }
 
   private func find(_ id: String, _ repository: String, _ realm: Realm) throws -> Session {

@@ -205,16 +205,17 @@ extension Registry {
   /// Signs an image with a key of the registry's; what is a signature itself is left as it is.
   func sign(_ image: Digest, in name: String, with profile: String, by origin: Origin) throws {
     let stored = try storedManifest(.digest(image), in: name)
-    let bytes = try store.read(image, limit: ManifestDocument.sizeLimit)
+    let bytes = try storage.read(image, limit: ManifestDocument.sizeLimit)
     guard !Self.needsNoSignature(bytes) else { return }
     guard let key = try signingKey(profile) else { throw SigningError.keyUnknown(profile) }
     let bundle = try key.bundle(for: image)
     let empty = Array("{}".utf8)
-    let lease = try store.lease()
-    defer { lease.release() }
     for blob in [bundle, empty] {
-      let written = try store.write(blob, mediaType: .empty)
-      try linkBlob(written.digest, size: written.size, in: name)
+      let digest = ContentStore.digest(of: blob)
+      try storage.keeping {
+        try storage.write(blob, digest)
+        try linkBlob(digest, size: Int64(blob.count), in: name)
+      }
     }
     let manifest = Manifest(
       artifactType: SignatureArtifact.bundleType,

@@ -143,11 +143,11 @@ extension Registry {
 
   private func readSignatures(_ holder: StoredManifest, in name: String) throws -> [ImageSignature] {
     guard holder.mediaType.isManifest, holder.size <= 1 << 20 else { return [] }
-    let bytes = try store.read(holder.digest, limit: 1 << 20)
+    let bytes = try storage.read(holder.digest, limit: 1 << 20)
     guard let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(bytes)) else { return [] }
     return try SignatureArtifact.signatures(in: manifest) { layer in
       guard try blob(layer.digest, in: name) != nil else { return nil }
-      return try store.read(layer.digest, limit: ImageSignature.sizeLimit)
+      return try storage.read(layer.digest, limit: ImageSignature.sizeLimit)
     }
   }
 }

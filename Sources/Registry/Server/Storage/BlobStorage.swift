@@ -19,7 +19,8 @@ public protocol BlobStorage: Sendable {
 
   /// A blob being written, which goes on where an earlier request left it where `id` names an upload. Throws
   /// `RegistryError.uploadBusy` while another request has it.
-  func ingest(_ id: String?) throws -> any BlobIngest
+  /// `algorithm` is a hint: of the digest that it will be committed with.
+  func ingest(_ id: String?, hashing algorithm: Digest.Algorithm) throws -> any BlobIngest
   /// Bytes for which there is room; nil where that cannot be told.
   func room() throws -> Int64?
 

@@ -27,8 +27,8 @@ final class FileStorage: BlobStorage {
     guard try store.retain(digest) else { throw ContentError.notFound(digest) }
   }
 
-  func ingest(_ id: String?) throws -> any BlobIngest {
-    FileIngest(try id.map { try store.ingest("registry-\($0)") } ?? store.ingest())
+  func ingest(_ id: String?, hashing algorithm: Digest.Algorithm) throws -> any BlobIngest {
+    FileIngest(try store.ingest(id.map { "registry-\($0)" }, hashing: algorithm))
   }
 
   func room() throws -> Int64? { try store.room() }

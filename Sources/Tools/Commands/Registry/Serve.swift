@@ -136,7 +136,7 @@ public struct ServeCommand: AsyncParsableCommand {
     // A file that cannot be used is told now, not at the first sign-in.
     let userCount = try passwords.reduce(0) { try $0 + $1.users().count }
     let identity = try Self.identity(configuration, files, logger)
-    let registry = try configuration.cluster.registry(store, createsOnPush: configuration.repositories.createOnPush, logger)
+    let registry = try configuration.cluster.registry(store, configuration.repositories, logger)
     let console = try Console(registry, cache: files.directory.appending("layers"), logger: logger)
     // The console first: it looks at paths alone, and ECR reads a form before it knows whose it is.
     let server = RegistryServer(

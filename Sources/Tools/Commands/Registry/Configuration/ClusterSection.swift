@@ -34,14 +34,23 @@ struct ClusterSection: Sendable {
 
   /// The registry of `store` alone, or the shared one, for which `store` has copies only. What is wrong with a server
   /// elsewhere is told now.
-  func registry(_ store: ContentStore, createsOnPush: Bool = true, _ logger: Logger) throws -> Registry {
-    guard let location = storage else { return try Registry(store, createsOnPush: createsOnPush) }
+  func registry(
+    _ store: ContentStore, _ repositories: RepositoriesSection? = nil, _ logger: Logger
+  ) throws -> Registry {
+    let (createsOnPush, acceptsSparseIndexes) = (
+      repositories?.createOnPush ?? true, repositories?.sparseIndexes ?? false
+    )
+    guard let location = storage else {
+      return try Registry(store, createsOnPush: createsOnPush, acceptsSparseIndexes: acceptsSparseIndexes)
+    }
     do {
       let metadata: any MetadataDatabase =
         if let database { try PostgresMetadata(url: database, logger: logger) } else { SQLiteMetadata(store) }
       let client = try S3Client(location, environment: ProcessInfo.processInfo.environment)
       let storage = try SharedStorage(client, metadata, scratch: store)
-      return try Registry(store, metadata: metadata, storage: storage, createsOnPush: createsOnPush)
+      return try Registry(
+        store, metadata: metadata, storage: storage, createsOnPush: createsOnPush,
+        acceptsSparseIndexes: acceptsSparseIndexes)
     } catch let error as PostgresError {
       throw Failure("\(error)", status: 125)
     } catch let error as S3Error {
