@@ -7,13 +7,14 @@ struct RegistryFaultTests {
   /// A registry that takes pushes from everybody, and functions that talk to it: `status METHOD PATH [curl's options]`.
   private static func serve(_ port: Int) -> String {
     """
+    set -euo pipefail
     export HOST=127.0.0.1:\(port)
     start() {
       clipper registry serve --listen $HOST --tls off --anonymous push >> registry.log 2>&1 & server=$!
       for i in $(seq 200); do curl -s http://$HOST/healthz >/dev/null && return; sleep 0.1; done
       return 1
     }
-    trap 'kill $server; wait $server' EXIT
+    trap 'kill $server; wait $server || true' EXIT
     status() { curl -s -o answer -w '%{http_code}' -X "$1" "${@:3}" "http://$HOST$2"; }
     location() { curl -s -D - -o /dev/null -X POST "http://$HOST/v2/$1/blobs/uploads/" | tr -d '\\r' | sed -n 's/^[Ll]ocation: //p'; }
     is() { test "$1" = "$2" || { echo "expected $2, got $1: $(cat answer)" >&2; exit 1; }; }

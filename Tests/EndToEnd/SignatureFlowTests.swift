@@ -32,24 +32,28 @@ struct SignatureFlowTests {
     try machine.succeed(
       """
       \(RegistryFlowTests.serve(port: 15110))
+      trap 'kill $server; wait $server || true' EXIT
+      set -euo pipefail
+      # A failure after ! would not end the script.
+      refused() { if "$@"; then echo "it went through: $*" >&2; exit 1; fi; }
       for name in right wrong; do
         openssl ecparam -name prime256v1 -genkey -noout -out $name.key; openssl ec -in $name.key -pubout -out $name.pub
       done 2>/dev/null
       clipper registry signature-policy set prod --repository 'prod/*' --key release=right.pub --exempt-tag 'candidate*'
       clipper registry signature-policy list | grep -q 'prod/\\*.*release.*candidate'
-      ! clipper push base:1 $HOST/prod/app:1 2> refused
-      grep -q 'signature policy' refused
+      refused clipper push base:1 $HOST/prod/app:1 2> why
+      grep -q 'signature policy' why
       clipper push base:1 $HOST/prod/app:candidate
       digest=$(curl -s -u ada:$PASSWORD --cacert ca.crt -I -H 'Accept: */*' https://$HOST/v2/prod/app/manifests/candidate |
         tr -d '\\r' | sed -n 's/^[Dd]ocker-[Cc]ontent-[Dd]igest: //p')
-      ! clipper image verify --key right.pub $HOST/prod/app:candidate
+      refused clipper image verify --key right.pub $HOST/prod/app:candidate
       bash sign wrong.key $digest prod/app
-      ! clipper image verify --key right.pub $HOST/prod/app:candidate
+      refused clipper image verify --key right.pub $HOST/prod/app:candidate
       clipper image verify --key wrong.pub $HOST/prod/app:candidate
-      ! clipper push base:1 $HOST/prod/app:1
+      refused clipper push base:1 $HOST/prod/app:1
       bash sign right.key $digest prod/app
       clipper image verify --key right.pub $HOST/prod/app:candidate | grep -q 'right.pub: signed (P256'
-      ! clipper image verify --key right.pub --key wrong.pub --required 2 $HOST/prod/app:candidate
+      refused clipper image verify --key right.pub --key wrong.pub --required 2 $HOST/prod/app:candidate
       clipper push base:1 $HOST/prod/app:1
       export CLIPPER_ROOT=$PWD/other CLIPPER_RUN_ROOT=$PWD/other-run
       clipper pull $HOST/prod/app:1
@@ -59,11 +63,11 @@ struct SignatureFlowTests {
         jq -n --arg key $PWD/$name.pub --arg scope $HOST '{default: [{type: "insecureAcceptAnything"}], transports:
           {docker: {($scope): [{type: "sigstoreSigned", keyPath: $key, signedIdentity: {type: "exactRepository",
             dockerRepository: "registry.example/app"}}]}}}' > .config/containers/policy.json
-        if [ $name = wrong ]; then ! clipper pull $HOST/prod/app:1 2> refused; grep -q policy.json refused
+        if [ $name = wrong ]; then refused clipper pull $HOST/prod/app:1 2> why; grep -q policy.json why
         else clipper pull $HOST/prod/app:1; fi
       done
       clipper --root $PWD/root registry signature-policy remove prod
-      ! clipper --root $PWD/root registry signature-policy remove prod
+      refused clipper --root $PWD/root registry signature-policy remove prod
       """)
   }
 }
