@@ -76,7 +76,7 @@ extension BlobStorage {
   /// Stores bytes whose digest is known to be theirs. To be called within `keeping`.
   func write(_ bytes: [UInt8], _ digest: Digest) throws {
     if try retain(digest) { return }
-    let ingest = try ingest(nil)
+    let ingest = try ingest(nil, hashing: digest.algorithm)
     do {
       try bytes.withUnsafeBytes { try ingest.append($0) }
       _ = try ingest.commit(expecting: digest)
