@@ -72,9 +72,6 @@ final class ManifestCache: Sendable {
     }
   }
 
-  /// Whether anything is kept here at all.
-  var isUsed: Bool { watch != nil }
-
   /// The state that a look-up in the database begins in: `insert` keeps its result only where that still holds.
   var number: Int64 { state.withLock { $0.number } }
 

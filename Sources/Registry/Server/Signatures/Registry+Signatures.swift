@@ -47,7 +47,7 @@ extension Registry {
   public func signatureShortfalls(
     _ image: Digest, tags: [String] = [], in name: String, at stage: SignatureRule.Stage
   ) throws -> [SignatureShortfall] {
-    let number = try changeNumber()
+    let number = try signatureNumber()
     let rules = try signatures.rules(of: realm, asOf: number) { try self.signaturePolicies() }
       .filter { $0.rule.stages.contains(stage) && $0.rule.covers(name) }
     guard !rules.isEmpty else { return [] }
@@ -80,9 +80,12 @@ extension Registry {
     return manifest.subject != nil && !isImage && !manifest.layers.contains { $0.mediaType.isLayer }
   }
 
+  /// What verdicts are kept for: nil where the database does not tell that something changed, and nothing is kept.
+  private func signatureNumber() throws -> Int64? { try keepsManifests ? changeNumber() : nil }
+
   /// Whether any rule could concern the repository: asked before each pull, and almost for nothing.
   func hasSignaturePolicies(for name: String) throws -> Bool {
-    let number = try changeNumber()
+    let number = try signatureNumber()
     return try signatures.rules(of: realm, asOf: number) { try self.signaturePolicies() }
       .contains { $0.rule.covers(name) }
   }

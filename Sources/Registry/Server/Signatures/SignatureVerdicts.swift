@@ -46,9 +46,10 @@ final class SignatureVerdicts: Sendable {
 
   /// The rules of a realm. One whose keys cannot be read any more demands what nobody can give: it fails closed.
   func rules(
-    of realm: Realm, asOf number: Int64, _ read: () throws -> [(name: String, rule: SignatureRule)]
+    of realm: Realm, asOf number: Int64?, _ read: () throws -> [(name: String, rule: SignatureRule)]
   ) throws -> [CheckedRule] {
-    let known = state.withLock { state in
+    let known = state.withLock { state -> [CheckedRule]? in
+      guard let number else { return nil }
       state.follow(number)
       return state.rules[realm]
     }
@@ -58,11 +59,11 @@ final class SignatureVerdicts: Sendable {
     return rules
   }
 
-  func verdict(_ key: Key, asOf number: Int64) -> [SignatureShortfall]? {
+  func verdict(_ key: Key, asOf number: Int64?) -> [SignatureShortfall]? {
     state.withLock { $0.number == number ? $0.verdicts[key] : nil }
   }
 
-  func keep(_ shortfalls: [SignatureShortfall], _ key: Key, asOf number: Int64) {
+  func keep(_ shortfalls: [SignatureShortfall], _ key: Key, asOf number: Int64?) {
     state.withLock { state in
       guard state.number == number else { return }
       if state.verdicts.count >= Self.capacity { state.verdicts = [:] }
