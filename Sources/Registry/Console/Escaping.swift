@@ -10,6 +10,8 @@ struct StrictHTML: MustacheContentType {
   func escapeText(_ text: String) -> String { Self.escape(text) }
 
   static func escape(_ text: String) -> String {
+    // Most of what a page shows has nothing to escape.
+    guard !text.utf8.allSatisfy(isPlain) else { return text }
     var result = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -28,5 +30,10 @@ struct StrictHTML: MustacheContentType {
       }
     }
     return String(result)
+  }
+
+  /// Of ASCII, neither a control nor one that means something in HTML.
+  private static func isPlain(_ byte: UInt8) -> Bool {
+    (0x20..<0x7f).contains(byte) && !"&<>\"'`".utf8.contains(byte)
   }
 }

@@ -69,7 +69,7 @@ struct Visit: Sendable {
     switch principal {
     case .anonymous:
       fields["signedIn"] = false
-      fields["signInLink"] = "\(ConsoleRoute.signIn.path)?\(Query([("next", here)]))"
+      if route != .signIn { fields["signInLink"] = "\(ConsoleRoute.signIn.path)?\(Query([("next", here)]))" }
     case .user(let name):
       fields["signedIn"] = true
       fields["user"] = name
