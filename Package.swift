@@ -161,8 +161,8 @@ let package = Package(
     networkModule(
       "Console", "Registry/Console",
       [
-        "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", crypto, logging,
-        httpTypes, nioPosix, mustache, system,
+        "RegistryServer", "Scanning", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", crypto,
+        logging, httpTypes, nioPosix, mustache, system,
       ]),
 
     networkModule(
@@ -272,8 +272,8 @@ let package = Package(
     tests(
       "Console",
       [
-        "Console", "RegistryServer", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", logging, httpTypes,
-        nioCore, system,
+        "Console", "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", logging,
+        httpTypes, nioCore, system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
       ]),
     tests(

@@ -81,14 +81,15 @@ final class ConsoleFixture: Sendable {
 
   // MARK: content
 
-  /// A layer's archive, uncompressed.
-  static func tar(_ entries: [TarEntry], contents: [String: Int] = [:]) throws -> [UInt8] {
+  /// A layer's archive, uncompressed. Files have letters in them where `contents` does not say what.
+  static func tar(_ entries: [TarEntry], contents: [String: String] = [:]) throws -> [UInt8] {
     var bytes: [UInt8] = []
     let writer = TarWriter { bytes.append(contentsOf: $0) }
     for entry in entries {
       try writer.begin(entry)
       if entry.size > 0 {
-        let content = [UInt8](repeating: 0x61, count: Int(entry.size))
+        let content =
+          contents[entry.displayName].map { Array($0.utf8) } ?? [UInt8](repeating: 0x61, count: Int(entry.size))
         try content.withUnsafeBytes { try writer.content($0) }
       }
     }

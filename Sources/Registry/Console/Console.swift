@@ -6,6 +6,7 @@ internal import ImageSpec
 public import Logging
 internal import Mustache
 public import RegistryServer
+internal import Synchronization
 public import SystemPackage
 
 /// The registry's web page: what a browser sees at `/ui/`, rendered here and readable without script.
@@ -16,6 +17,8 @@ public final class Console: Sendable {
   let list = RepositoryList()
   let facts = ImageFacts()
   let events: Activity
+  /// Held while a bill of materials is made: it takes a processor, and pushes and pulls come first.
+  let billing = Mutex(())
   private let templates: MustacheLibrary
 
   /// `cache` is a directory of its own, for what layers have in them; it may be deleted at any time.
@@ -88,6 +91,8 @@ public final class Console: Sendable {
     case .config(let name, let digest): try config(name, digest, visit)
     case .layer(let name, let digest, let number, let path): try layer(name, digest, number, path, visit)
     case .wasted(let name, let digest): try wasted(name, digest, visit)
+    case .findings(let name, let digest): .page(try findings(name, digest, visit))
+    case .bill(let name, let digest, let format): try bill(name, digest, format, visit)
     case .activity: .page(try activity(visit))
     case .signIn, .signOut, .asset: throw ConsoleError.notFound
     }

@@ -1,5 +1,6 @@
 internal import DistributionSpec
 internal import ImageSpec
+internal import Scanning
 
 /// The pages, and where each is.
 ///
@@ -12,6 +13,8 @@ internal import ImageSpec
 /// /ui/r/<name>/-/image/<digest>              also of an index and an artifact
 ///                             /manifest      its bytes
 ///                             /config        an image's configuration, its bytes
+///                             /findings      vulnerabilities that a scan found
+///                             /bill/<form>   a bill of materials
 ///                             /wasted        what its layers have and do not show
 ///                             /layer/<n>/<path…>   files of a layer, counted from 1, lowest first
 /// ```
@@ -25,6 +28,8 @@ enum ConsoleRoute: Hashable, Sendable {
   case manifest(String, Digest)
   case config(String, Digest)
   case wasted(String, Digest)
+  case findings(String, Digest)
+  case bill(String, Digest, BillFormat)
   /// The path's names are bytes: a file's name need not be text.
   case layer(String, Digest, number: Int, path: [[UInt8]])
 
@@ -67,6 +72,10 @@ enum ConsoleRoute: Hashable, Sendable {
     case "manifest" where rest.count == 1: self = .manifest(name, digest)
     case "config" where rest.count == 1: self = .config(name, digest)
     case "wasted" where rest.count == 1: self = .wasted(name, digest)
+    case "findings" where rest.count == 1: self = .findings(name, digest)
+    case "bill" where rest.count == 2:
+      guard let format = BillFormat(rawValue: String(rest[rest.startIndex + 1])) else { return nil }
+      self = .bill(name, digest, format)
     case "layer" where rest.count >= 2:
       guard let number = Int(rest[rest.startIndex + 1]), (1...10_000).contains(number) else { return nil }
       var path: [[UInt8]] = []
@@ -89,6 +98,8 @@ enum ConsoleRoute: Hashable, Sendable {
     case .asset(let name): "/ui/assets/\(name)"
     case .repository(let name): "/ui/r/\(name)"
     case .settings(let name): "/ui/r/\(name)/-/settings"
+    case .findings(let name, let digest): "/ui/r/\(name)/-/image/\(digest)/findings"
+    case .bill(let name, let digest, let format): "/ui/r/\(name)/-/image/\(digest)/bill/\(format.rawValue)"
     case .tag(let name, let tag): "/ui/r/\(name)/-/tag/\(tag)"
     case .image(let name, let digest): "/ui/r/\(name)/-/image/\(digest)"
     case .manifest(let name, let digest): "/ui/r/\(name)/-/image/\(digest)/manifest"
@@ -103,8 +114,9 @@ enum ConsoleRoute: Hashable, Sendable {
   var repositoryName: String? {
     switch self {
     case .repositories, .activity, .signIn, .signOut, .asset: nil
-    case .repository(let name), .settings(let name), .tag(let name, _), .image(let name, _), .manifest(let name, _),
-      .config(let name, _), .wasted(let name, _), .layer(let name, _, _, _):
+    case .repository(let name), .settings(let name), .tag(let name, _), .image(let name, _),
+      .manifest(let name, _), .config(let name, _), .wasted(let name, _), .findings(let name, _), .bill(let name, _, _),
+      .layer(let name, _, _, _):
       name
     }
   }

@@ -3,6 +3,7 @@ internal import Glibc
 internal import HTTPTypes
 internal import ImageSpec
 internal import RegistryServer
+internal import Scanning
 
 /// One request for a page: who asks, for what, and when.
 struct Visit: Sendable {
@@ -103,6 +104,8 @@ enum ConsoleError: Error, Equatable {
   /// A form that another site's page sent.
   case foreignForm
   case tooManyChecks
+  /// What takes a while is being done for somebody else.
+  case busy
   case badCredentials(String)
   case failed
 
@@ -111,6 +114,7 @@ enum ConsoleError: Error, Equatable {
     switch error {
     case let error as ConsoleError: self = error
     case RegistryError.repositoryUnknown, RegistryError.manifestUnknown, RegistryError.blobUnknown: self = .notFound
+    case ScanError.unsupportedImage: self = .notFound
     case AuthenticationFailure.tooManyChecks: self = .tooManyChecks
     case let error as AuthenticationFailure: self = .badCredentials(error.description)
     default: return nil
@@ -123,7 +127,7 @@ enum ConsoleError: Error, Equatable {
     case .signInFirst, .badCredentials: .unauthorized
     case .methodNotAllowed: .methodNotAllowed
     case .foreignForm: .forbidden
-    case .tooManyChecks: .tooManyRequests
+    case .tooManyChecks, .busy: .tooManyRequests
     case .failed: .internalServerError
     }
   }
@@ -135,6 +139,7 @@ enum ConsoleError: Error, Equatable {
     case .methodNotAllowed: "Not supported"
     case .foreignForm: "Not accepted"
     case .tooManyChecks: "Too many sign-ins"
+    case .busy: "One moment"
     case .badCredentials: "Not signed in"
     case .failed: "Something went wrong"
     }
@@ -146,6 +151,7 @@ enum ConsoleError: Error, Equatable {
     case .signInFirst: "This is for those who have signed in."
     case .methodNotAllowed: "This page can be read, and nothing else."
     case .foreignForm: "This form was not sent from a page of this registry."
+    case .busy: "Another image is being looked through at this moment. Try again."
     case .tooManyChecks: "Many sign-ins are being checked at this moment. Try again."
     case .badCredentials(let why): "The request's credentials were not taken: \(why)."
     case .failed: "The registry failed to make this page; its log says why."

@@ -39,7 +39,12 @@ extension Console {
     case .manifest(let manifest):
       let parents = try visit.registry.indexes(of: stored.digest, in: name, limit: 5)
       fields["parents"] = parents.map { ["text": $0.short, "link": ConsoleRoute.image(name, $0).path] }
-      if summary.kind == .image { fill(&fields, manifest, stored.digest, name, visit) } else { fill(&fields, manifest) }
+      if summary.kind == .image {
+        fill(&fields, manifest, stored.digest, name, visit)
+        fields["scan"] = try scanSummary(name, stored.digest, visit)
+      } else {
+        fill(&fields, manifest)
+      }
     }
     fields["referrers"] = try referrers(stored.digest, name, visit)
     fields["hasReferrers"] = (fields["referrers"] as? [Fields])?.isEmpty == false

@@ -16,7 +16,7 @@ extension Templates {
     <table><thead><tr><th scope="col">Name</th><th scope="col" class="opt">Type</th><th scope="col" class="opt">Digest</th><th scope="col" class="num">Size</th></tr></thead><tbody>{{#blobs}}
     <tr><td class="name">{{title}}<span class="sub">{{type}}</span></td><td class="opt dim wide">{{type}}</td><td class="opt"><span class="digest" title="{{fullDigest}}">{{digest}}</span></td><td class="num">{{size}}</td></tr>{{/blobs}}
     </tbody></table>{{/isArtifact}}
-    {{#isImage}}{{>steps}}{{>configuration}}{{/isImage}}
+    {{#isImage}}{{>steps}}{{#scan}}{{>scan}}{{/scan}}{{>configuration}}{{/isImage}}
     {{#hasAnnotations}}<h2>Annotations</h2>
     <dl class="pairs code">{{#annotations}}<div><dt>{{key}}</dt><dd>{{value}}</dd></div>{{/annotations}}</dl>{{/hasAnnotations}}
     <h2>Signatures and other referrers</h2>
@@ -46,5 +46,23 @@ extension Templates {
     <dl class="pairs code">{{#environment}}<div><dt>{{key}}</dt><dd>{{value}}</dd></div>{{/environment}}</dl>{{/hasEnvironment}}
     {{#hasLabels}}<h3>Labels</h3>
     <dl class="pairs code">{{#labels}}<div><dt>{{key}}</dt><dd>{{value}}</dd></div>{{/labels}}</dl>{{/hasLabels}}{{/configuration}}
+    """#
+
+  static let scan = #"""
+    <h2>Vulnerabilities <small>{{state}}</small></h2>
+    {{#isComplete}}<p class="chips">{{#isClean}}<span class="dim">Nothing known.</span>{{/isClean}}{{#counts}}<a class="chip{{#isBad}} bad{{/isBad}}" href="{{prefix}}{{link}}">{{count}} {{severity}}</a>{{/counts}}</p>{{/isComplete}}
+    <p class="part">Bill of materials: {{#bills}}<a href="{{prefix}}{{link}}">{{name}}</a> {{/bills}}</p>
+    """#
+
+  static let findings = #"""
+    {{<layout}}{{$content}}<div class="head"><div>
+    <p class="trail"><a href="{{prefix}}{{repositoryLink}}">{{folder}}{{base}}</a> / <a class="digest" href="{{prefix}}{{imageLink}}">{{image}}</a></p>
+    <h1>Findings</h1></div></div>
+    {{#scan}}{{>scan}}{{/scan}}
+    {{#hasRows}}<table><thead><tr><th scope="col">Severity</th><th scope="col">Vulnerability</th><th scope="col">Package</th><th scope="col" class="opt">Mended in</th></tr></thead><tbody>{{#rows}}
+    <tr><td><span class="chip{{#isBad}} bad{{/isBad}}">{{severity}}</span></td><td class="name">{{#address}}<a href="{{address}}" rel="noreferrer">{{name}}</a>{{/address}}{{^address}}{{name}}{{/address}} <span class="dim opt wide">{{title}}</span></td><td class="wide" title="{{where}}"><code>{{package}}</code> <span class="dim">{{version}}</span><span class="sub">{{fixed}}</span></td><td class="opt"><code>{{fixed}}</code></td></tr>{{/rows}}
+    </tbody></table>{{/hasRows}}
+    {{#leaf}}{{>leaf}}{{/leaf}}
+    {{/content}}{{/layout}}
     """#
 }
