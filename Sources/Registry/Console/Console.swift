@@ -91,6 +91,7 @@ public final class Console: Sendable {
     case .config(let name, let digest): try config(name, digest, visit)
     case .layer(let name, let digest, let number, let path): try layer(name, digest, number, path, visit)
     case .wasted(let name, let digest): try wasted(name, digest, visit)
+    case .lifecycle(let name): .page(try lifecycle(name, visit))
     case .findings(let name, let digest): .page(try findings(name, digest, visit))
     case .bill(let name, let digest, let format): try bill(name, digest, format, visit)
     case .activity: .page(try activity(visit))

@@ -9,6 +9,7 @@ internal import Scanning
 /// /ui/activity   /ui/sign-in   /ui/sign-out
 /// /ui/r/<name>                               a repository; `-` begins what is in it, and no name has such a part
 /// /ui/r/<name>/-/settings
+/// /ui/r/<name>/-/lifecycle                   its policy, and what that would do
 /// /ui/r/<name>/-/tag/<tag>
 /// /ui/r/<name>/-/image/<digest>              also of an index and an artifact
 ///                             /manifest      its bytes
@@ -23,6 +24,7 @@ enum ConsoleRoute: Hashable, Sendable {
   case asset(String)
   case repository(String)
   case settings(String)
+  case lifecycle(String)
   case tag(String, String)
   case image(String, Digest)
   case manifest(String, Digest)
@@ -58,6 +60,7 @@ enum ConsoleRoute: Hashable, Sendable {
     switch rest.first {
     case nil where end == parts.endIndex: self = .repository(name)
     case "settings" where rest.count == 1: self = .settings(name)
+    case "lifecycle" where rest.count == 1: self = .lifecycle(name)
     case "tag" where rest.count == 2 && Reference.isTag(rest[1]): self = .tag(name, String(rest[1]))
     case "image" where rest.count >= 2:
       guard let text = PercentEncoding.decode(rest[1]), let digest = try? Digest(parsing: text) else { return nil }
@@ -98,6 +101,7 @@ enum ConsoleRoute: Hashable, Sendable {
     case .asset(let name): "/ui/assets/\(name)"
     case .repository(let name): "/ui/r/\(name)"
     case .settings(let name): "/ui/r/\(name)/-/settings"
+    case .lifecycle(let name): "/ui/r/\(name)/-/lifecycle"
     case .findings(let name, let digest): "/ui/r/\(name)/-/image/\(digest)/findings"
     case .bill(let name, let digest, let format): "/ui/r/\(name)/-/image/\(digest)/bill/\(format.rawValue)"
     case .tag(let name, let tag): "/ui/r/\(name)/-/tag/\(tag)"
@@ -114,7 +118,7 @@ enum ConsoleRoute: Hashable, Sendable {
   var repositoryName: String? {
     switch self {
     case .repositories, .activity, .signIn, .signOut, .asset: nil
-    case .repository(let name), .settings(let name), .tag(let name, _), .image(let name, _),
+    case .repository(let name), .settings(let name), .lifecycle(let name), .tag(let name, _), .image(let name, _),
       .manifest(let name, _), .config(let name, _), .wasted(let name, _), .findings(let name, _), .bill(let name, _, _),
       .layer(let name, _, _, _):
       name

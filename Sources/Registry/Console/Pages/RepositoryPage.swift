@@ -55,7 +55,8 @@ extension Console {
     let path = ConsoleRoute.repository(name).path
     var tabs = [
       ("tags", "Tags", path), ("manifests", "All manifests", "\(path)?view=manifests"),
-      ("untagged", "Untagged", "\(path)?view=untagged"), ("settings", "Settings", ConsoleRoute.settings(name).path),
+      ("untagged", "Untagged", "\(path)?view=untagged"),
+      ("lifecycle", "Lifecycle", ConsoleRoute.lifecycle(name).path), ("settings", "Settings", ConsoleRoute.settings(name).path),
     ]
     if visit.principal != .anonymous {
       tabs.append(("activity", "Activity", "\(ConsoleRoute.activity.path)?\(Query([("repository", name)]))"))

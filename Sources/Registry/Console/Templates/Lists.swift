@@ -70,4 +70,25 @@ extension Templates {
     {{#leaf}}{{>leaf}}{{/leaf}}
     {{/content}}{{/layout}}
     """#
+
+  static let lifecycle = #"""
+    {{<layout}}{{$content}}<div class="head"><div><h1><span class="folder">{{folder}}</span>{{base}}</h1></div>
+    <dl class="facts">{{#summary}}<div><dt>{{what}}</dt><dd>{{figure}}</dd></div>{{/summary}}</dl></div>
+    <nav class="tabs" aria-label="Repository">{{#tabs}}<a href="{{prefix}}{{link}}"{{#current}} aria-current="page"{{/current}}>{{text}}</a>{{/tabs}}</nav>
+    {{#hasNoPolicy}}<div class="empty"><p>No lifecycle policy: images stay until they are deleted.</p><p><code>aws ecr put-lifecycle-policy --repository-name {{folder}}{{base}} --lifecycle-policy-text file://policy.json</code></p></div>{{/hasNoPolicy}}
+    {{^hasNoPolicy}}<h2>Rules <small>last run: {{#evaluated}}{{text}}{{/evaluated}}</small></h2>
+    <table><thead><tr><th scope="col" class="num">Priority</th><th scope="col">Action</th><th scope="col">Images</th></tr></thead><tbody>{{#rules}}
+    <tr><td class="num">{{priority}}</td><td><span class="chip{{#isBad}} bad{{/isBad}}">{{action}}</span></td><td class="wide">{{whose}}, {{when}}<span class="dim"> {{what}}</span></td></tr>{{/rules}}
+    </tbody></table>
+    <h2>At this moment</h2>
+    {{#isTooLarge}}<p class="note">This repository is larger than what is counted through for a page: <code>aws ecr start-lifecycle-policy-preview</code> does it in the background.</p>{{/isTooLarge}}
+    {{#isPlanned}}<dl class="facts part">{{#outcome}}<div><dt>{{what}}</dt><dd>{{figure}}</dd></div>{{/outcome}}</dl>
+    {{#doesNothing}}<p class="dim">The policy would do nothing.</p>{{/doesNothing}}
+    {{#hasRows}}<table><thead><tr><th scope="col">Image</th><th scope="col" class="opt">Tags</th><th scope="col">Action</th><th scope="col" class="num opt">Rule</th><th scope="col" class="num">Size</th><th scope="col" class="num opt">Pushed</th></tr></thead><tbody>{{#rows}}
+    <tr><td><a class="digest" href="{{prefix}}{{link}}" title="{{fullDigest}}">{{digest}}</a><span class="sub">{{tagText}}</span></td><td class="opt wide">{{tagText}}</td><td><span class="chip{{#isBad}} bad{{/isBad}}">{{action}}</span></td><td class="num opt">{{rule}}</td><td class="num">{{size}}</td><td class="num opt">{{#pushed}}<time datetime="{{stamp}}" title="{{stamp}}">{{text}}</time>{{/pushed}}</td></tr>{{/rows}}
+    </tbody></table>{{/hasRows}}{{#more}}<p class="dim">And {{more}} more.</p>{{/more}}{{/isPlanned}}
+    <h2>Policy</h2>
+    <pre tabindex="0">{{policyText}}</pre>{{/hasNoPolicy}}
+    {{/content}}{{/layout}}
+    """#
 }

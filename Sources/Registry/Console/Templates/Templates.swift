@@ -4,7 +4,7 @@ internal import Mustache
 enum Templates {
   private static let texts = [
     "layout": layout, "leaf": leaf,
-    "repositories": repositories, "repository": repository, "settings": settings, "activity": activity, "scan": scan, "findings": findings, "image": image, "steps": steps,
+    "repositories": repositories, "repository": repository, "settings": settings, "activity": activity, "lifecycle": lifecycle, "scan": scan, "findings": findings, "image": image, "steps": steps,
     "configuration": configuration, "layer": layer, "wasted": wasted, "sign-in": signIn, "error": error,
   ]
 

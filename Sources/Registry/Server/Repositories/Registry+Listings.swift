@@ -105,6 +105,20 @@ extension Registry {
     }
   }
 
+  /// Manifests by their IDs, with at most `tagLimit` of each one's tags; those that are gone are left out.
+  public func manifests(withIDs ids: [Int64], tagLimit: Int) throws -> [Int64: StoredManifest] {
+    try metadata.read { session in
+      var found: [Int64: StoredManifest] = [:]
+      for id in ids {
+        guard let row = try session.row("SELECT * FROM registry_manifest WHERE id = ?1", [id]) else { continue }
+        var manifest = try StoredManifest(row)
+        manifest.tags = try Self.tags(session, of: id, tagLimit)
+        found[id] = manifest
+      }
+      return found
+    }
+  }
+
   /// A manifest's tags by name, at most `limit`.
   public func tags(of manifest: StoredManifest, limit: Int) throws -> [String] {
     try metadata.read { try Self.tags($0, of: manifest.id, limit) }
