@@ -161,8 +161,8 @@ let package = Package(
     networkModule(
       "Console", "Registry/Console",
       [
-        "RegistryServer", "Lifecycle", "Scanning", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers",
-        "Kernel", crypto, logging, httpTypes, nioPosix, mustache, system,
+        "RegistryServer", "AccessPolicies", "Lifecycle", "Scanning", "Metadata", "DistributionSpec", "Content",
+        "ImageSpec", "Layers", "Kernel", crypto, logging, httpTypes, nioPosix, mustache, system,
       ]),
 
     networkModule(

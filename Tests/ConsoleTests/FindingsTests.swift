@@ -26,7 +26,8 @@ import Testing
   @Test func whatAScanFoundIsShownByItsSeverity() async throws {
     let fixture = try ConsoleFixture()
     let digest = try await push(fixture)
-    let image = try await fixture.get("/ui/r/team/app/-/tag/1").text
+    let cookie = ["cookie": try #require(try await fixture.signIn().cookie)]
+    let image = try await fixture.get("/ui/r/team/app/-/tag/1", cookie).text
     #expect(image.contains("This image was not scanned."))
     let id = try fixture.registry.storedManifest(.digest(digest), in: "team/app").id
     let finding = """
@@ -43,9 +44,11 @@ import Testing
       try session.execute(
         "INSERT INTO registry_scan_finding (manifest, position, body) VALUES (?1, 0, ?2)", [id, finding])
     }
-    let after = HTMLDocument(try await fixture.get("/ui/r/team/app/-/tag/1").text)
+    let after = HTMLDocument(try await fixture.get("/ui/r/team/app/-/tag/1", cookie).text)
     #expect(after.text.contains("1 critical") && after.faults.isEmpty)
-    let answer = try await fixture.get("/ui/r/team/app/-/image/\(digest)/findings")
+    let target = "/ui/r/team/app/-/image/\(digest)/findings"
+    #expect(try await fixture.get(target).status == 303)
+    let answer = try await fixture.get(target, cookie)
     let page = HTMLDocument(answer.text)
     #expect(answer.status == 200 && page.faults.isEmpty)
     for part in ["CVE-2026-0001", "critical", "openssl", "3.0.2-1", "</td><script>"] { #expect(page.text.contains(part)) }

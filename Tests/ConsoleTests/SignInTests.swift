@@ -123,6 +123,28 @@ import Testing
     #expect(try await fixture.get("/ui/", ["authorization": "Basic YWRhOndyb25n"]).status == 401)
   }
 
+  @Test func policiesOfRepositoriesDecideWhatIsShown() async throws {
+    let fixture = try ConsoleFixture(anonymous: .none)
+    for name in ["open/app", "closed/app"] { try await fixture.push(name, ["1"], layers: []) }
+    let deny = #"{"Effect": "Deny", "Principal": "*", "Action": "ecr:BatchGetImage"}"#
+    try fixture.registry.setRepositorySetting(
+      .repositoryPolicy, of: "closed/app", #"{"Version": "2012-10-17", "Statement": [\#(deny)]}"#)
+    let cookie = ["cookie": try #require(try await fixture.signIn().cookie)]
+    let list = HTMLDocument(try await fixture.get("/ui/", cookie).text).links
+    #expect(list.contains("/ui/r/open/app") && !list.contains("/ui/r/closed/app"))
+    #expect(try await fixture.get("/ui/r/open/app", cookie).status == 200)
+    for page in ["", "/-/tag/1", "/-/settings", "/-/lifecycle"] {
+      #expect(try await fixture.get("/ui/r/closed/app\(page)", cookie).status == 404, "\(page)")
+    }
+    #expect(try await !fixture.get("/ui/activity", cookie).text.contains("closed"))
+    let secret = #"{"Effect": "Deny", "Principal": "*", "Action": ["ecr:GetRepositoryPolicy", "ecr:GetLifecyclePolicy"]}"#
+    try fixture.registry.setRepositorySetting(
+      .repositoryPolicy, of: "open/app", #"{"Version": "2012-10-17", "Statement": [\#(secret)]}"#)
+    let settings = try await fixture.get("/ui/r/open/app/-/settings", cookie)
+    #expect(settings.status == 200 && !settings.text.contains("GetRepositoryPolicy") && !settings.text.contains("/-/lifecycle"))
+    #expect(try await fixture.get("/ui/r/open/app/-/lifecycle", cookie).status == 404)
+  }
+
   @Test func signingOutTakesTheCookieAway() async throws {
     let fixture = try ConsoleFixture()
     let answer = try await fixture.send(.post, "/ui/sign-out", origin)

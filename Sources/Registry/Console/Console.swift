@@ -68,7 +68,6 @@ public final class Console: Sendable {
 
   private func answer(_ route: ConsoleRoute, _ visit: Visit) async throws -> RegistryResponse {
     if route == .signIn { return respond(SignIn.page(visit, failure: nil), visit) }
-    if let name = route.repositoryName { try visit.checkPull(name) }
     // Reading a layer for the first time takes a moment or a minute: the page comes when it is there, or tells how far it is.
     let patience = ContinuousClock.now + .milliseconds(1500)
     while true {
@@ -81,7 +80,8 @@ public final class Console: Sendable {
 
   /// What a page consists of. Blocks.
   private func content(_ route: ConsoleRoute, _ visit: Visit) throws -> Content {
-    switch route {
+    if let name = route.repositoryName { try visit.checkPull(name) }
+    return switch route {
     case .repositories: .page(try repositories(visit))
     case .repository(let name): .page(try repository(name, visit))
     case .settings(let name): .page(try settings(name, visit))

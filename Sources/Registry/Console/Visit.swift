@@ -1,3 +1,4 @@
+internal import AccessPolicies
 internal import DistributionSpec
 internal import Glibc
 internal import HTTPTypes
@@ -45,6 +46,15 @@ struct Visit: Sendable {
   /// Those of the repositories that the caller may see and pull from.
   func visible(_ names: [String]) throws -> Set<String> {
     Set(try server.visible(names, to: caller, of: registry).filter { try mayPull($0) })
+  }
+
+  /// Whether the caller may see what ECR's operation of that name tells of a repository.
+  func may(_ action: ActionName, _ name: String) throws -> Bool {
+    try server.decide(caller, action, on: name, of: registry).isAllowed
+  }
+
+  func check(_ action: ActionName, _ name: String) throws {
+    guard try may(action, name) else { throw principal == .anonymous ? ConsoleError.signInFirst : ConsoleError.notFound }
   }
 
   /// What one may not pull is not there; who has not signed in is asked to, whether it is there or not.
@@ -107,6 +117,8 @@ enum ConsoleError: Error, Equatable {
   /// What takes a while is being done for somebody else.
   case busy
   case badCredentials(String)
+  /// An image that no bill of materials can be made of.
+  case notScannable(String)
   case failed
 
   /// nil for what is the registry's own trouble.
@@ -115,6 +127,7 @@ enum ConsoleError: Error, Equatable {
     case let error as ConsoleError: self = error
     case RegistryError.repositoryUnknown, RegistryError.manifestUnknown, RegistryError.blobUnknown: self = .notFound
     case ScanError.unsupportedImage: self = .notFound
+    case let error as ScanError: self = .notScannable(error.description)
     case AuthenticationFailure.tooManyChecks: self = .tooManyChecks
     case let error as AuthenticationFailure: self = .badCredentials(error.description)
     default: return nil
@@ -128,6 +141,7 @@ enum ConsoleError: Error, Equatable {
     case .methodNotAllowed: .methodNotAllowed
     case .foreignForm: .forbidden
     case .tooManyChecks, .busy: .tooManyRequests
+    case .notScannable: .unprocessableContent
     case .failed: .internalServerError
     }
   }
@@ -141,6 +155,7 @@ enum ConsoleError: Error, Equatable {
     case .tooManyChecks: "Too many sign-ins"
     case .busy: "One moment"
     case .badCredentials: "Not signed in"
+    case .notScannable: "Not to be looked through"
     case .failed: "Something went wrong"
     }
   }
@@ -154,6 +169,7 @@ enum ConsoleError: Error, Equatable {
     case .busy: "Another image is being looked through at this moment. Try again."
     case .tooManyChecks: "Many sign-ins are being checked at this moment. Try again."
     case .badCredentials(let why): "The request's credentials were not taken: \(why)."
+    case .notScannable(let why): "This image cannot be looked through: \(why)."
     case .failed: "The registry failed to make this page; its log says why."
     }
   }

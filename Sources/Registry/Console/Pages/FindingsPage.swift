@@ -8,6 +8,7 @@ extension Console {
   private static let findingsPerPage = 100
 
   func findings(_ name: String, _ digest: Digest, _ visit: Visit) throws -> Page {
+    try visit.check("ecr:DescribeImageScanFindings", name)
     var fields = try heading(try visit.registry.repository(name), visit)
     fields["summary"] = nil
     fields["image"] = digest.short
@@ -45,6 +46,10 @@ extension Console {
       },
       "isComplete": false, "isClean": false, "state": "This image was not scanned.", "counts": [Fields](),
     ]
+    guard try visit.may("ecr:DescribeImageScanFindings", name) else {
+      fields["state"] = ""
+      return fields
+    }
     guard let report = try visit.registry.scanReport(of: digest, in: name) else { return fields }
     switch report.status {
     case .complete:

@@ -11,8 +11,9 @@ extension Console {
   private static let shownImages = 200
 
   func lifecycle(_ name: String, _ visit: Visit) throws -> Page {
+    try visit.check("ecr:GetLifecyclePolicy", name)
     var fields = try heading(try visit.registry.repository(name), visit)
-    fields["tabs"] = Self.tabs(name, "lifecycle", visit)
+    fields["tabs"] = try Self.tabs(name, "lifecycle", visit)
     let page = "Lifecycle of \(name)"
     guard let stored = try visit.registry.lifecyclePolicy(of: name) else {
       fields["hasNoPolicy"] = true

@@ -25,6 +25,7 @@ extension Console {
     let all = try list.figures(visit.registry)
     let names = try visit.visible(all.map(\.name))
     let visible = all.filter { names.contains($0.name) }
+    // To one who has not signed in, an empty list says nothing.
     if visible.isEmpty, visit.principal == .anonymous, visit.server.policy.anonymous == .none {
       throw ConsoleError.signInFirst
     }

@@ -14,7 +14,7 @@ extension Console {
     let repository = try visit.registry.repository(name)
     let view = View(rawValue: visit.request.query["view"] ?? "") ?? .tags
     var fields = try heading(repository, visit)
-    fields["tabs"] = Self.tabs(name, view.rawValue, visit)
+    fields["tabs"] = try Self.tabs(name, view.rawValue, visit)
     let isTags = view == .tags
     fields["isTags"] = isTags
     fields["self"] = ConsoleRoute.repository(name).path
@@ -51,13 +51,16 @@ extension Console {
   }
 
   /// The pages of a repository; `current` is one of them.
-  static func tabs(_ name: String, _ current: String, _ visit: Visit) -> [Fields] {
+  static func tabs(_ name: String, _ current: String, _ visit: Visit) throws -> [Fields] {
     let path = ConsoleRoute.repository(name).path
     var tabs = [
       ("tags", "Tags", path), ("manifests", "All manifests", "\(path)?view=manifests"),
       ("untagged", "Untagged", "\(path)?view=untagged"),
-      ("lifecycle", "Lifecycle", ConsoleRoute.lifecycle(name).path), ("settings", "Settings", ConsoleRoute.settings(name).path),
     ]
+    if try visit.may("ecr:GetLifecyclePolicy", name) {
+      tabs.append(("lifecycle", "Lifecycle", ConsoleRoute.lifecycle(name).path))
+    }
+    tabs.append(("settings", "Settings", ConsoleRoute.settings(name).path))
     if visit.principal != .anonymous {
       tabs.append(("activity", "Activity", "\(ConsoleRoute.activity.path)?\(Query([("repository", name)]))"))
     }

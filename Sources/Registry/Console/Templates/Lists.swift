@@ -50,6 +50,10 @@ extension Templates {
     <h2>Tags</h2>
     <p>{{mutability}} <span class="chip">{{mutabilityName}}</span></p>
     <p class="chips">{{#exclusions}}<code class="chip on">{{.}}</code>{{/exclusions}}</p>
+    <h2>Scanning</h2>
+    <p>{{scanning}}</p>
+    {{#showsPolicy}}<h2>Access</h2>
+    {{#policyText}}<pre tabindex="0">{{policyText}}</pre>{{/policyText}}{{^policyText}}<p class="dim">No policy of its own.</p>{{/policyText}}{{/showsPolicy}}
     <h2>Resource tags</h2>
     {{#hasLabels}}<dl class="pairs">{{#labels}}<div><dt>{{key}}</dt><dd>{{value}}</dd></div>{{/labels}}</dl>{{/hasLabels}}
     {{^hasLabels}}<p class="dim">None.</p>{{/hasLabels}}

@@ -102,7 +102,8 @@ extension Authenticator {
   private func credential(_ holder: BrowserSession.Holder) throws -> (text: String, principal: Principal)? {
     switch holder {
     case .user(let name): storedHash(of: name).map { ($0, .user(name)) }
-    case .key(let id): try keys.find(id).map { ($0.secret, .key($0)) }
+    case .key(let id):
+      try keys.find(id).flatMap { $0.hasExpired(at: Int64(time(nil))) ? nil : ($0.secret, .key($0)) }
     }
   }
 }
