@@ -26,6 +26,7 @@ struct ConsoleFlowTests {
       """)
     try machine.succeed(
       """
+      set -e
       \(RegistryFlowTests.serve(port: 15090, options: "--anonymous pull"))
       \(Self.browser)
       clipper build -q -t app:1 .
@@ -55,10 +56,12 @@ struct ConsoleFlowTests {
     try machine.importBusybox()
     try machine.succeed(
       """
+      set -e
       \(RegistryFlowTests.serve(port: 15091))
       \(Self.browser)
       clipper push base:1 $HOST/team/base:1
-      browse --dump-dom /ui/r/team/base > door.html && grep -q 'name="password"' door.html && ! grep -q 'pull' door.html
+      browse --dump-dom /ui/r/team/base > door.html && grep -q 'name="password"' door.html
+      test $(grep -c 'pull' door.html) = 0
       form() { curl -s --cacert ca.crt -b jar -c jar -o /dev/null -w '%{http_code}' -H "Origin: https://$HOST" "$@"; }
       test "$(form -d "user=ada&password=wrong" https://$HOST/ui/sign-in)" = 401
       test "$(form -d "user=ada&password=$PASSWORD&next=/ui/activity" https://$HOST/ui/sign-in)" = 303
