@@ -162,7 +162,7 @@ let package = Package(
       "Console", "Registry/Console",
       [
         "RegistryServer", "AccessPolicies", "Lifecycle", "Scanning", "Metadata", "DistributionSpec", "Content",
-        "ImageSpec", "Layers", "Kernel", crypto, logging, httpTypes, nioPosix, mustache, system,
+        "ImageSpec", "Layers", "Kernel", "CZlib", crypto, logging, httpTypes, nioPosix, mustache, system,
       ]),
 
     networkModule(

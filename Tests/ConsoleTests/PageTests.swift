@@ -2,6 +2,7 @@ import Content
 import DistributionSpec
 import HTTPTypes
 import ImageSpec
+import Layers
 import RegistryServer
 import Testing
 
@@ -52,6 +53,21 @@ import Testing
     let style = try #require(HTMLDocument(first.text).links.first { $0.hasSuffix(".css") })
     #expect(try await fixture.get(style)["cache-control"]?.contains("immutable") == true)
     #expect(first.text.utf8.count < 8000)
+  }
+
+  @Test func pagesAreCompressedForThoseWhoTakeIt() async throws {
+    let fixture = try ConsoleFixture()
+    for number in 0..<40 { _ = try fixture.registry.createRepository("team/r\(number)") }
+    let plain = try await fixture.get("/ui/")
+    let packed = try await fixture.get("/ui/", ["accept-encoding": "br;q=1.0, gzip;q=0.8"])
+    #expect(packed["content-encoding"] == "gzip" && packed.body.count < plain.body.count / 3)
+    #expect(packed["etag"] != plain["etag"] && plain["content-encoding"] == nil)
+    let decompressor = try Decompressor(.gzip)
+    var bytes: [UInt8] = []
+    try packed.body.withUnsafeBytes { try decompressor.write($0) { bytes.append(contentsOf: $0) } }
+    try decompressor.finish { bytes.append(contentsOf: $0) }
+    #expect(bytes == plain.body)
+    for refusing in ["gzip;q=0", "gzip; q=0.0", "identity", "br"] { #expect(!Gzip.isTaken(refusing)) }
   }
 
   /// Walks along the links to the next page.

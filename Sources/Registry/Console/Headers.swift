@@ -42,21 +42,26 @@ enum Headers {
   /// A page with its validator: the same page again costs a few bytes.
   static func page(_ html: String, _ status: HTTPResponse.Status, _ request: RegistryRequest) -> RegistryResponse {
     let bytes = Array(html.utf8)
-    var response = RegistryResponse(status, contentType: "text/html; charset=utf-8", bytes: bytes)
+    let packed =
+      bytes.count >= Gzip.least && Gzip.isTaken(request.headers[.acceptEncoding]) ? Gzip.compress(bytes) : nil
+    var response = RegistryResponse(status, contentType: "text/html; charset=utf-8", bytes: packed ?? bytes)
     protect(&response)
-    response.headers[.vary] = "Cookie, Authorization"
+    if packed != nil { response.headers[.contentEncoding] = "gzip" }
+    response.headers[.vary] = "Cookie, Authorization, Accept-Encoding"
     guard status == .ok else {
       response.headers[.cacheControl] = "no-store"
       return response
     }
     let hash = SHA256.hash(data: bytes).prefix(12)
-    let tag = "\"\(Data(hash).base64EncodedString())\""
+    // Other bytes, another validator. (RFC 9110, section 8.8.3)
+    let tag = "\"\(Data(hash).base64EncodedString())\(packed == nil ? "" : "-gzip")\""
     response.headers[.cacheControl] = "private, no-cache"
     response.headers[.eTag] = tag
     if isCurrent(request.headers[.ifNoneMatch], tag) {
       response.status = .notModified
       response.body = .none
       response.headers[.contentType] = nil
+      response.headers[.contentEncoding] = nil
     }
     return response
   }
