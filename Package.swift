@@ -178,7 +178,7 @@ let package = Package(
     module("Snapshots", "Run/Snapshot", ["ImageSpec", "Layers", "Content", "Kernel", crypto, sqlite, system]),
     module("OCIRuntime", "Run/Process", ["RuntimeSpec", "Kernel", "Cgroups", "Netlink", "SystemBus", "CSeccomp", system], quickTypes),
     module("Sandboxes", "Run/Sandbox", ["RuntimeSpec", "Kernel", "Netlink", system]),
-    module(
+    networkModule(
       "Engine", "Run/Engine",
       [
         "ImageSpec", "RegistryClient", "Content", "Snapshots", "Layers", "Sandboxes", "RuntimeSpec", "Kernel",
@@ -186,7 +186,7 @@ let package = Package(
       ]),
 
     // Serve
-    module(
+    networkModule(
       "KubeManifests", "Serve/Kube",
       [
         "Engine", "ImageSpec", "RuntimeSpec", "RegistryClient", "Sandboxes", "Content", "Kernel", sqlite,
@@ -246,7 +246,9 @@ let package = Package(
     tests("Content", ["Content", "ImageSpec", system]),
     tests("Scanning", ["Scanning", "Metadata", "Content", "ImageSpec", "Layers", "Kernel", system]),
     tests("RegistryClient", ["RegistryClient", "DistributionSpec", "Content", "ImageSpec", "Kernel", system]),
-    tests("Engine", ["Engine", "ImageSpec", "RuntimeSpec", "Sandboxes", "Kernel", system]),
+    .testTarget(
+      name: "EngineTests", dependencies: ["Engine", "ImageSpec", "RuntimeSpec", "Sandboxes", "Kernel", system],
+      path: "Tests/EngineTests", swiftSettings: common),
     .testTarget(
       name: "KubeManifestsTests",
       dependencies: [

@@ -7,12 +7,9 @@ struct ECRFlowTests {
   private static let scripts = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .appendingPathComponent("ECRClients").path
 
-  /// Runs a script of Python against a registry of its own.
-  private func run(_ script: String, port: Int, options: String = "") throws {
-
   /// Runs a script of Python against a registry of its own, and other commands after it. Returns what they print.
   @discardableResult
-  private func run(_ script: String, port: Int, then commands: String = "") throws -> String {
+  private func run(_ script: String, port: Int, options: String = "", then commands: String = "") throws -> String {
     try Machine().succeed(
       """
       \(RegistryFlowTests.serve(port: port, options: options))

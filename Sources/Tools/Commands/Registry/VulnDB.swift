@@ -38,7 +38,7 @@ public struct VulnDBLoadCommand: ParsableCommand {
   }
 
   public mutating func run() throws {
-    let registry = try cluster.registry(global)
+    let registry = try global.registry(cluster)
     let sources = name.map { [($0, files)] } ?? files.map { (Self.source($0), [$0]) }
     for (source, files) in sources {
       let loaded = try registry.advisories.load(files.map { FilePath($0) }, as: source)
@@ -75,7 +75,7 @@ public struct VulnDBStatusCommand: ParsableCommand {
     let listing = Listing([
       .init("SOURCE", "Source"), .init("RECORDS", "Records"), .init("NEWEST", "Newest"), .init("LOADED", "LoadedAt"),
     ])
-    let rows = try cluster.registry(global).advisories.sources().map { source -> [String: Value] in
+    let rows = try global.registry(cluster).advisories.sources().map { source -> [String: Value] in
       [
         "Source": .string(source.name), "Records": .string(String(source.records)), "Newest": .string(source.newest),
         "LoadedAt": .string(Date(timeIntervalSince1970: Double(source.loaded / 1000)).formatted(.iso8601)),
@@ -96,7 +96,7 @@ public struct VulnDBRemoveCommand: ParsableCommand {
   public init() {}
 
   public mutating func run() throws {
-    let registry = try cluster.registry(global)
+    let registry = try global.registry(cluster)
     var unknown: [String] = []
     for source in sources {
       if try registry.advisories.remove(source) { printOutput(source + "\n") } else { unknown.append(source) }
