@@ -3,6 +3,7 @@ import Testing
 
 /// Several servers of one registry, whose blobs are in object storage and whose tables are in PostgreSQL.
 @Suite(
+  .serialized,
   .enabled(
     if: PostgresServer.isInstalled && ObjectStorage.installed.contains(.moto) && Host.has("curl"),
     "needs PostgreSQL, moto and curl"))
@@ -15,14 +16,13 @@ struct ClusterFlowTests {
       try machine.succeed("curl -fsS -X PUT \(storage.endpoint)/\(name) >/dev/null")
     }
     let database = try #require(try PostgresServer.shared()).makeDatabase()
-    try machine.succeed("echo secret | clipper --root $MACHINE/users registry user add ada --password-stdin")
     return """
       export CLIPPER_REGISTRY_DATABASE='\(database)' CLIPPER_REGISTRY_STORAGE='\(bucket)'
       \(storage.environment.map { "export \($0.key)='\($0.value)'" }.joined(separator: "\n"))
       serve() {
         number=$1; shift
-        clipper --root $MACHINE/replica$number registry serve --tls off --listen 127.0.0.1:510$number \\
-          --htpasswd $MACHINE/users/registry/htpasswd "$@" 2>> replica$number.log &
+        clipper --root $MACHINE/replica$number registry serve --tls off --listen 127.0.0.1:510$number "$@" \\
+          2>> replica$number.log &
         pid=$!
         for attempt in $(seq 200); do
           curl -s -o /dev/null http://127.0.0.1:510$number/v2/ && return
@@ -31,6 +31,7 @@ struct ClusterFlowTests {
         done
         cat replica$number.log >&2; exit 1
       }
+      add_user() { echo $2 | clipper --root $MACHINE/elsewhere registry user add $1 --password-stdin >&2; }
       trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
 
       """
@@ -42,6 +43,7 @@ struct ClusterFlowTests {
     let output = try machine.succeed(
       prepare(machine) + """
         arguments=
+        add_user ada secret
         for n in 1 2 3; do serve $n; arguments="$arguments http://127.0.0.1:510$n=$pid"; done
         python3 '\(load)' 9 $arguments || { tail -n 20 replica*.log >&2; exit 1; }
         """)
@@ -49,11 +51,35 @@ struct ClusterFlowTests {
     #expect(output.out.contains("as acknowledged at 2 replicas"))
   }
 
+  @Test func usersAndKeysCountAtEveryReplica() throws {
+    let machine = try Machine()
+    let output = try machine.succeed(
+      prepare(machine) + """
+        status() { curl -s -o /dev/null -w '%{http_code} ' -u "$2" http://127.0.0.1:510$1/v2/; }
+        serve 1; serve 2
+        status 1 ada:secret
+        add_user ada secret
+        for n in 1 2; do
+          # Within a second.
+          for attempt in $(seq 50); do [ "$(status $n ada:secret)" = '200 ' ] && break; sleep 0.1; done
+          status $n ada:secret
+        done
+        clipper --root $MACHINE/elsewhere registry user remove ada >&2
+        for n in 1 2; do
+          for attempt in $(seq 50); do [ "$(status $n ada:secret)" = '401 ' ] && break; sleep 0.1; done
+          status $n ada:secret
+        done
+        """)
+    #expect(output.line == "401 200 200 401 401 ")
+    // Nothing of it is in a replica's own folder.
+    try machine.succeed("! ls $MACHINE/*/registry/htpasswd $MACHINE/*/registry/secret 2>/dev/null")
+  }
+
   @Test func saysWhatIsWrongBeforeItServes() throws {
     let machine = try Machine()
     let services = try prepare(machine)
     for (change, message) in [
-      ("unset CLIPPER_REGISTRY_STORAGE", "--database needs --storage"),
+      ("unset CLIPPER_REGISTRY_STORAGE", "would not find what others have"),
       (
         "CLIPPER_REGISTRY_DATABASE=postgres://ada:s3cret@127.0.0.1:9/x",
         "cannot connect to the database at 127.0.0.1:9/x"

@@ -1,4 +1,5 @@
 public import ArgumentParser
+internal import ConfigurationFiles
 internal import Content
 import Engine
 internal import RegistryServer
@@ -20,11 +21,16 @@ public struct RegistryCommand: AsyncParsableCommand {
 }
 
 extension GlobalOptions {
-  /// The registry's files below the store's root, which is made, or found to be of this version.
+  /// The registry's files below the store's root, which is made, or found to be of this version; what replicas share, in
+  /// their database.
   func registryFiles() throws -> RegistryFiles {
     let root = try locations().root
     _ = try ContentStore.open(root)
-    return RegistryFiles(root: root)
+    do {
+      return try ServeConfiguration.read(nil, root: root, flags: []).cluster.files(root, logger("registry"))
+    } catch let error as ConfigurationProblems {
+      throw Failure("\(error)", status: 125)
+    }
   }
 
   /// The registry of the store, for a look or a change beside servers that run.

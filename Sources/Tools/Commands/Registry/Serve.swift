@@ -131,7 +131,7 @@ public struct ServeCommand: AsyncParsableCommand {
     let configuration = try settings.read(root, flags)
     let addresses = configuration.listeningAddresses
     let store = try ContentStore.open(root, longLived: true, readers: 2)
-    let files = RegistryFiles(root: root)
+    let files = try configuration.cluster.files(root, logger)
     let passwords = [files.passwords] + (configuration.access.htpasswd.map { [PasswordFile($0)] } ?? [])
     // A file that cannot be used is told now, not at the first sign-in.
     let userCount = try passwords.reduce(0) { try $0 + $1.users().count }

@@ -6,6 +6,7 @@ internal import Metadata
 internal import PostgresMetadata
 internal import RegistryServer
 internal import S3Storage
+internal import SystemPackage
 
 /// What the servers of one registry share, where there are several.
 struct ClusterSection: Sendable {
@@ -31,6 +32,17 @@ struct ClusterSection: Sendable {
 
   /// Whether other servers may serve the same registry.
   var isShared: Bool { database != nil }
+
+  /// Where users, keys and policies are: below the root, or in the database that replicas share.
+  func files(_ root: FilePath, _ logger: Logger) throws -> RegistryFiles {
+    guard let database else { return RegistryFiles(root: root) }
+    do {
+      let documents = try DatabaseDocuments(PostgresMetadata(url: database, connections: 2, logger: logger))
+      return RegistryFiles(root: root) { documents.document($0) }
+    } catch let error as PostgresError {
+      throw Failure("\(error)", status: 125)
+    }
+  }
 
   /// The registry of `store` alone, or the shared one, for which `store` has copies only. What is wrong with a server
   /// elsewhere is told now.
