@@ -34,10 +34,10 @@ extension GlobalOptions {
   }
 
   /// The registry of the store, for a look or a change beside servers that run.
-  func registry(_ cluster: ClusterOptions = ClusterOptions()) throws -> Registry {
+  func registry(_ cluster: ClusterOptions? = nil) throws -> Registry {
     let root = try locations().root
     let configuration: ServeConfiguration
-    do { configuration = try ServeConfiguration.read(nil, root: root, flags: cluster.flags) } catch {
+    do { configuration = try ServeConfiguration.read(nil, root: root, flags: cluster?.flags ?? []) } catch {
       throw Failure("\(error)", status: 125)
     }
     return try configuration.cluster.registry(
