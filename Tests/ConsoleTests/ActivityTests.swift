@@ -22,7 +22,9 @@ import Testing
     let fixture = try ConsoleFixture()
     try await fixture.push("team/app", ["1"], layers: [])
     event(.delete, fixture, tag: "gone")
-    _ = try await entries(fixture, 2)
+    while try fixture.console.events.latest(.main, repository: nil, limit: 1).first?.tag != "gone" {
+      try await Task.sleep(for: .milliseconds(2))
+    }
     #expect(try await fixture.get("/ui/activity").status == 303)
     let cookie = try #require(try await fixture.signIn().cookie)
     let page = try await fixture.get("/ui/activity", ["cookie": cookie])

@@ -120,6 +120,8 @@ final class ConsoleFixture: Sendable {
     let prefix = (registry?.realm).map { $0.isMain ? "" : "\($0.account)/\($0.region)/" } ?? ""
     var fields = HTTPFields()
     fields[.contentLength] = String(bytes.count)
+    // ada, whose password is secret.
+    fields[.authorization] = "Basic YWRhOnNlY3JldA=="
     let request = RegistryRequest(
       method: .post, target: "/v2/\(prefix)\(name)/blobs/uploads/?digest=\(digest)", headers: fields,
       authority: "registry.test:5000", body: RequestBody(buffer: ByteBuffer(bytes: bytes)))
