@@ -244,6 +244,8 @@ public final class Registry: Sendable {
         throw RegistryError.repositoryNotEmpty(name)
       }
       try session.execute("DELETE FROM registry_repository WHERE id = ?1", [repository.id])
+      // What policies knew of it is gone with it.
+      try AccessCache.raise(session)
       return (repository, try Self.raiseChange(session))
     }
     cache.removeAll(number: number)
