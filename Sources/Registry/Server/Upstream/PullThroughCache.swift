@@ -252,7 +252,7 @@ public final class PullThroughCache: Sendable {
       }
     } catch { throw UpstreamError(error, rule.upstream) }
     try await threads.runIfActive {
-      try registry.linkBlob(arriving.blob.digest, size: arriving.blob.size, in: name)
+      try registry.linkFetchedBlob(arriving.blob, in: name)
     }
   }
 }

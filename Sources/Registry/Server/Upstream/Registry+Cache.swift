@@ -49,11 +49,38 @@ extension Registry {
     if let tag { try noteCachedTag(tag, in: name, at: Self.now) }
   }
 
+  /// Gives the repository a blob that was fetched into this machine's store, which need not be where blobs are kept.
+  func linkFetchedBlob(_ blob: Descriptor, in name: String) throws {
+    try storage.keeping {
+      if storage.isShared, try !storage.retain(blob.digest) { try copyToStorage(blob) }
+      try linkBlob(blob.digest, size: blob.size, in: name)
+    }
+  }
+
+  private func copyToStorage(_ blob: Descriptor) throws {
+    let file = BlobFile(try store.open(blob.digest))
+    let ingest = try storage.ingest(nil, hashing: blob.digest.algorithm)
+    do {
+      var offset: Int64 = 0
+      while offset < blob.size {
+        let piece = try file.read(at: offset, count: Int(min(1 << 20, blob.size - offset)))
+        try piece.withUnsafeReadableBytes { try ingest.append($0) }
+        offset += Int64(piece.readableBytes)
+      }
+      _ = try ingest.commit(expecting: blob.digest)
+    } catch {
+      try? ingest.discard()
+      throw error
+    }
+  }
+
   /// A blob as a manifest of the repository describes it; nil where none names it.
   func descriptor(of digest: Digest, in name: String) throws -> Descriptor? {
-    guard let parent = try metadata.read({ try Self.parent($0, digest, existingID($0, name), kind: "blob") }) else { return nil }
+    guard let parent = try metadata.read({ try Self.parent($0, digest, existingID($0, name), kind: "blob") }) else {
+      return nil
+    }
     let stored = try storedManifest(.digest(parent), in: name)
-    let bytes = try store.read(parent, limit: ManifestDocument.sizeLimit)
+    let bytes = try storage.read(parent, limit: ManifestDocument.sizeLimit)
     let document = try ManifestDocument(parsing: bytes, contentType: stored.mediaType)
     return (document.blobs + document.children).first { $0.digest == digest }
   }
