@@ -174,6 +174,7 @@ import Testing
     let next = RegistryServer(
       registry, authenticator: ecr.server.authenticator, policy: AccessPolicy(), logger: ecr.server.logger)
     try await registry.jobs.drain(logger: next.logger)
+    withExtendedLifetime(next) {}
     #expect(try await describe(ecr).imageScanStatus.status == "COMPLETE")
   }
 
