@@ -262,8 +262,10 @@ public final class ConfigurationReader {
     private func source(_ key: String, isList: Bool = false) -> (texts: [String]?, place: String) {
       read.insert(key)
       let full = "\(path).\(key)"
+      // Looked at although a flag may come before it: a variable that is not needed is no mistake.
+      let variable = isWhole ? reader.variable(full) : nil
       if isWhole, let flag = reader.flag(full) { return (flag.values, flag.name) }
-      if isWhole, let variable = reader.variable(full) {
+      if let variable {
         let texts =
           isList ? variable.value.split(separator: ",").map { String($0.drop { $0 == " " }) } : [variable.value]
         return (texts, "the environment's \(variable.name)")

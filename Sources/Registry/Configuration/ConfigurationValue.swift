@@ -122,8 +122,9 @@ public struct ByteCount: ConfigurationValue, Hashable, Comparable {
   }
 
   public var configurationText: String {
-    for (unit, size) in Self.units.prefix(4).reversed() where bytes > 0 && bytes % size == 0 { return "\(bytes / size)\(unit)" }
-    return "\(bytes)"
+    let fitting = Self.units.filter { bytes % $0.1 == 0 && bytes / $0.1 > 0 }
+    guard let (unit, size) = fitting.max(by: { $0.1 < $1.1 }), size > 1 else { return "\(bytes)" }
+    return "\(bytes / size)\(unit)"
   }
   public static var expected: String { "a number of bytes such as 512, 64KiB or 10GB" }
 

@@ -64,7 +64,8 @@ struct Exchange {
     }
     tell(entry, start, received, status: response.status.code)
     if closes {
-      await facts.watch.linger(channel)
+      // A server that stops has no time for whoever goes on sending.
+      if server.state.isDraining { try await flush() } else { await facts.watch.linger(channel) }
       throw Finished()
     }
   }

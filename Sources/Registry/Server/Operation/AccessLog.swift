@@ -141,11 +141,15 @@ struct AccessLogEntry: Sendable {
   }
 
   private static func logfmt(_ value: String) -> String {
+    guard value.utf8.count <= valueLimit else { return "\"\(escaped(value))\"" }
     let isPlain =
       !value.isEmpty
       && value.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: "\\") }
     return isPlain ? value : "\"\(escaped(value))\""
   }
+
+  /// Characters of one value.
+  private static let valueLimit = 4096
 
   /// As in a string of JSON. Nothing of it can end a line or move a terminal's cursor, C1 controls and Unicode's own line
   /// ends and direction marks included.
@@ -154,7 +158,7 @@ struct AccessLogEntry: Sendable {
     var count = 0
     for scalar in value.unicodeScalars {
       count += 1
-      if count > 4096 {
+      if count > valueLimit {
         result += "…"
         break
       }

@@ -119,7 +119,7 @@ extension Registry {
   }
 
   /// Holds in the name of a repository which has no row that goes with them: a process died between the two.
-  private func strayHolds() throws -> [String: Set<Digest>] {
+  func strayHolds() throws -> [String: Set<Digest>] {
     // Where replicas share the storage, rows alone say what is in use.
     if storage.isShared { return [:] }
     var stray: [String: Set<Digest>] = [:]
@@ -149,12 +149,12 @@ extension Registry {
     ).compactMap { try? Digest(parsing: $0) }
   }
 
-  private func releaseStray(_ digests: Set<Digest>, _ owner: String) throws {
+  func releaseStray(_ digests: Set<Digest>, _ owner: String) throws {
     guard let (realm, name) = Self.repository(ofOwner: owner) else { return }
     let registry = at(realm)
     let all = Array(digests)
     for start in stride(from: 0, to: all.count, by: Self.step) {
-      // Looked at again while no push can be between its hold and its row.
+      // Looked at again under the lock that a push of any process on this root holds from its hold to its row.
       try registry.releasing(in: name) { session in
         try all[start..<min(start + Self.step, all.count)].filter { try !registry.has(session, $0, name) }
       }

@@ -26,7 +26,7 @@ public struct Webhook: Hashable, Sendable, Codable {
     guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy(Self.isNameByte) else {
       throw WebhookError.malformedName(name)
     }
-    guard url.utf8.count <= 2048, let rest = Self.afterScheme(url), let host = rest.split(separator: "/").first,
+    guard url.utf8.count <= 2048, let rest = Self.afterScheme(url), case let host = rest.prefix(while: { !"/?#".contains($0) }),
       !host.isEmpty, !host.contains("@"), url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
     else { throw WebhookError.malformedURL(url) }
     guard !events.isEmpty else { throw WebhookError.noEvents }
