@@ -89,8 +89,11 @@ extension RegistryServer {
       try Task.checkCancellation()
       // What is left is done once the registry takes changes again.
       try await checkWritable()
+      let start = ContinuousClock.now
       outcome += LifecycleOutcome(
         try await blocking { try registry.carryOut(batch, of: plan, stored: stored) })
+      // As much time for others, whose pushes wait for the same locks.
+      try await Task.sleep(for: ContinuousClock.now - start)
     }
     try await blocking { try registry.recordLifecycleRun(plan, stored: stored) }
     logger.info(
