@@ -27,6 +27,29 @@ import Testing
     #expect(try store.size(of: descriptor.digest) == 4)
   }
 
+  /// A collection may look at a file between its making and its locking, and take it for a dead process's.
+  @Test func whoBeginsToWriteAmidACollectionIsNotTakenForDead() async throws {
+    let other = try ContentStore.open(directory.path, longLived: true)
+    let mine = try ContentStore.open(directory.path, longLived: true)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      let done = Task { while !Task.isCancelled { _ = try other.collect(); await Task.yield() } }
+      group.addTask { [directory] in
+        defer { done.cancel() }
+        for number in 0..<500 {
+          let lease = try mine.lease()
+          #expect(try !directory.names("leases").isEmpty)
+          let ingest = try mine.ingest()
+          try ingest.append(Array("\(number)".utf8))
+          let digest = try ingest.commit().digest
+          try mine.hold([digest], owner: "test")
+          lease.release()
+          #expect(mine.contains(digest))
+        }
+      }
+      try await group.waitForAll()
+    }
+  }
+
   @Test func storesNothingWhenTheDigestIsWrong() throws {
     let ingest = try store.ingest()
     try ingest.append(Array("text".utf8))

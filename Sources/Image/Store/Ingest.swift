@@ -35,16 +35,10 @@ public final class Ingest: @unchecked Sendable {
     case .sha256: sha256 = SHA256()
     case .sha512: sha512 = SHA512()
     }
-    do {
-      file = try openat2(AT_FDCWD, path.string, flags: O_RDWR | O_CREAT, mode: 0o600).release()
-    } catch {
+    do { file = try Self.openLocked(path) } catch {
       throw ContentError.system(operation: "write", path: path, error)
     }
-    guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
-      close(file)
-      file = -1
-      throw ContentError.ingestBusy(key)
-    }
+    guard file >= 0 else { throw ContentError.ingestBusy(key) }
     do { try resume() } catch {
       close(file)
       file = -1
@@ -53,6 +47,23 @@ public final class Ingest: @unchecked Sendable {
   }
 
   deinit { if file >= 0 { close(file) } }
+
+  /// -1 where another writer has the file. A collection that comes between opening and locking takes the file for a dead
+  /// writer's and removes it: then it is made anew.
+  private static func openLocked(_ path: FilePath) throws(Errno) -> CInt {
+    while true {
+      let file = try openat2(AT_FDCWD, path.string, flags: O_RDWR | O_CREAT, mode: 0o600).release()
+      let isLocked = flock(file, LOCK_EX | LOCK_NB) == 0
+      var opened = stat()
+      var named = stat()
+      let isNamed =
+        fstat(file, &opened) == 0 && stat(path.string, &named) == 0 && opened.st_ino == named.st_ino
+        && opened.st_dev == named.st_dev
+      if isLocked, isNamed { return file }
+      close(file)
+      if isNamed, path.lastComponent?.string.hasPrefix(ContentStore.anonymous) != true { return -1 }
+    }
+  }
 
   /// From here on nothing goes through the page cache; it then cannot be suspended or replayed.
   func skipCache() { uncached = UncachedFile(file) }

@@ -36,6 +36,14 @@ final class FileLock: Sendable {
     try openat2(AT_FDCWD, path.string, flags: O_RDWR | O_CREAT, mode: 0o600).release()
   }
 
+  /// Whether the locked file is still the one of that name.
+  func holds(_ path: FilePath) -> Bool {
+    var opened = stat()
+    var named = stat()
+    return fstat(descriptor, &opened) == 0 && stat(path.string, &named) == 0 && opened.st_ino == named.st_ino
+      && opened.st_dev == named.st_dev
+  }
+
   func unlock() {
     let wasOpen = open.withLock { open in
       defer { open = false }
@@ -60,7 +68,13 @@ public final class Lease: Sendable {
         id &+= 1
         path = directory.appending("\(getpid())-\(String(id, radix: 36))")
       }
-      lock = try FileLock(path)
+      // A collection that comes between making the file and locking it takes it for a dead process's and removes it.
+      var taken = try FileLock(path)
+      while !taken.holds(path) {
+        taken.unlock()
+        taken = try FileLock(path)
+      }
+      lock = taken
     } catch {
       throw ContentError.system(operation: "take a lease at", path: path, error)
     }

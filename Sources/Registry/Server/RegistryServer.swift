@@ -69,9 +69,17 @@ public final class RegistryServer: Sendable {
   /// Called before the server begins.
   public func connect(_ cache: PullThroughCache) { connectedCache.withLock { $0 = cache } }
 
-  /// Runs what may wait for a disk or a lock away from the event loops.
+  /// Runs what may wait for a disk or a lock away from the event loops; also for a task that was cancelled, which has to put
+  /// away what it holds.
   public func blocking<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
-    try await threads.runIfActive(work)
+    try await withCheckedThrowingContinuation { continuation in
+      threads.submit { state in
+        switch state {
+        case .active: continuation.resume(with: Swift.Result { try work() })
+        case .cancelled: continuation.resume(throwing: CancellationError())
+        }
+      }
+    }
   }
 
   /// Where clients reach this registry: `https://host:port`.

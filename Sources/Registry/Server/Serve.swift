@@ -95,6 +95,7 @@ extension RegistryServer {
         // Load balancers look first, and new clients still get an answer meanwhile.
         try? await Task.sleep(for: options.drainDelay)
         await Self.drain(servers + (local.map { [$0] } ?? []), grace)
+        census.cut()
         throw Stopped()
       }
       group.addTask { await self.keepUp(tls) }
@@ -155,17 +156,22 @@ extension RegistryServer {
     }
   }
 
+  /// Waits until all connections have ended, for `grace` at most.
   private static func drain(_ servers: [Server<Connection>], _ grace: Duration) async {
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask {
-        await withTaskGroup(of: Void.self) { closing in
-          for server in servers { closing.addTask { try? await server.shutdownGracefully() } }
-        }
+    let (ended, end) = AsyncStream.makeStream(of: Void.self)
+    // Not a part of this task: a shutdown cannot be given up, and ends when the last connection is cut.
+    Task {
+      await withTaskGroup(of: Void.self) { closing in
+        for server in servers { closing.addTask { try? await server.shutdownGracefully() } }
       }
-      group.addTask { try? await Task.sleep(for: grace) }
-      await group.next()
-      group.cancelAll()
+      end.finish()
     }
+    let clock = Task {
+      try? await Task.sleep(for: grace)
+      end.finish()
+    }
+    for await _ in ended {}
+    clock.cancel()
   }
 
   /// What a server does beside answering, until its task is cancelled.

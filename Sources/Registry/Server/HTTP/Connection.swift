@@ -44,6 +44,7 @@ struct Connection: ServerChildChannel {
       return channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
     }
     channel.closeFuture.whenComplete { _ in census.leaves(facts.accepted) }
+    census.keep(channel)
     traffic.facts = facts
     return channel.eventLoop.makeCompletedFuture {
       // Uploads come in as large pieces as the socket has.

@@ -1,3 +1,4 @@
+import NIOCore
 import Synchronization
 
 /// How a server treats connections. The defaults are safe on the open network.
@@ -26,6 +27,7 @@ public enum MetricsAccess: String, Hashable, Sendable, CaseIterable {
 /// Who has how many connections.
 final class ConnectionCensus: Sendable {
   private let counts = Mutex<[NetworkAddress: Int]>([:])
+  private let open = Mutex<[ObjectIdentifier: any Channel]>([:])
   private let metrics: ServerMetrics
   private let perAddress: Int
 
@@ -50,6 +52,18 @@ final class ConnectionCensus: Sendable {
     metrics.connectionsAccepted.add()
     metrics.connections.add()
     return true
+  }
+
+  /// Keeps a connection that entered, until it ends.
+  func keep(_ channel: any Channel) {
+    let id = ObjectIdentifier(channel)
+    open.withLock { $0[id] = channel }
+    channel.closeFuture.whenComplete { _ in self.open.withLock { _ = $0.removeValue(forKey: id) } }
+  }
+
+  /// Ends all connections: what they still send or take has had its time.
+  func cut() {
+    for channel in open.withLock({ Array($0.values) }) { channel.close(promise: nil) }
   }
 
   func leaves(_ remote: String) {
