@@ -222,8 +222,8 @@ def tags():
         manifest = urllib.request.urlopen(urllib.request.Request(f"{base}/v2/{repository}/manifests/{reference}",
                                                                  headers=accept))
         digest, kind, body = manifest.headers["Docker-Content-Digest"], manifest.headers["Content-Type"], manifest.read()
-        for start in range(0, count, 500):
-            more = "&".join(f"tag=t{n:06d}" for n in range(start, start + 500))
+        for start in range(0, count, 50):
+            more = "&".join(f"tag=t{n:06d}" for n in range(start, start + 50))
             urllib.request.urlopen(urllib.request.Request(
                 f"{base}/v2/{repository}/manifests/{digest}?{more}", data=body, method="PUT",
                 headers={"Content-Type": kind})).read()
