@@ -162,7 +162,7 @@ private let table = """
       let failures = Failures()
       // Threads, not tasks: what they call blocks.
       let threads = (0..<6).map { _ in
-        Thread {
+        BlockingThread {
           do { for _ in 0..<15 { try step(database) } } catch { failures.add("\(error)") }
         }
       }
@@ -177,7 +177,7 @@ private let table = """
       try database.write { try $0.execute("INSERT INTO item (name) VALUES (?1)", ["a"]) }
       try database.read { (session) throws in
         #expect(try session.value(Int.self, "SELECT COUNT(*) FROM item") == 1)
-        let other = Thread { try? database.write { _ = try $0.execute("INSERT INTO item (name) VALUES (?1)", ["b"]) } }
+        let other = BlockingThread { try? database.write { _ = try $0.execute("INSERT INTO item (name) VALUES (?1)", ["b"]) } }
         other.join()
         #expect(try session.value(Int.self, "SELECT COUNT(*) FROM item") == 1)
       }
@@ -191,7 +191,7 @@ private let table = """
       try database.migrate("test", [table])
       try database.migrate("test", [table, more])
       // As each replica does when it starts.
-      let threads = (0..<4).map { _ in Thread { try? database.migrate("test", [table, more]) } }
+      let threads = (0..<4).map { _ in BlockingThread { try? database.migrate("test", [table, more]) } }
       for thread in threads { thread.join() }
       try database.write { try $0.execute("INSERT INTO item (name) VALUES (?1)", ["a"]) }
       #expect(try database.read { try $0.value(String.self, "SELECT extra FROM item") } == "x")

@@ -252,27 +252,3 @@ final class Cluster: Sendable {
     #expect(throws: ContentError.self) { try replica.storage.fetch(ContentStore.digest(of: [9])) }
   }
 }
-
-/// A thread of the system's, for what blocks.
-private final class BlockingThread {
-  private var id = pthread_t()
-
-  private final class Body {
-    let run: () -> Void
-    init(_ run: @escaping () -> Void) { self.run = run }
-  }
-
-  init(_ body: @escaping () -> Void) {
-    let boxed = Unmanaged.passRetained(Body(body)).toOpaque()
-    let result = pthread_create(
-      &id, nil,
-      { argument in
-        guard let argument else { return nil }
-        Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
-        return nil
-      }, boxed)
-    precondition(result == 0)
-  }
-
-  func detach() { pthread_detach(id) }
-}

@@ -34,9 +34,6 @@ extension ECRError {
   }
 }
 
-/// A slash at the end says the same as none.
-private func normalised(_ prefix: String) -> String { prefix.hasSuffix("/") ? String(prefix.dropLast()) : prefix }
-
 extension Call {
   fileprivate func checkRegistry(_ id: String?) throws {
     guard id == nil || id == registryID else {
@@ -45,8 +42,8 @@ extension Call {
   }
 
   fileprivate func rule(_ prefix: String) throws -> CacheRule {
-    guard let found = try registry.cacheRule(normalised(prefix)) else {
-      throw ECRError.ruleNotFound(normalised(prefix), registry: registryID)
+    guard let found = try registry.cacheRule(RepositoryPrefix.normalised(prefix)) else {
+      throw ECRError.ruleNotFound(RepositoryPrefix.normalised(prefix), registry: registryID)
     }
     return found
   }
@@ -96,7 +93,7 @@ struct CreatePullThroughCacheRule: OperationInput {
     try call.checkRegistry(registryId)
     let host = try host(call)
     try call.checkCredential(credentialArn, customRole: customRoleArn)
-    let prefix = normalised(ecrRepositoryPrefix)
+    let prefix = RepositoryPrefix.normalised(ecrRepositoryPrefix)
     let known = try call.registry.cacheRules()
     guard !known.contains(where: { $0.prefix == prefix }) else {
       throw ECRError(
@@ -109,7 +106,7 @@ struct CreatePullThroughCacheRule: OperationInput {
     }
     let rule = CacheRule(
       prefix: prefix, upstream: host, kind: UpstreamHosts.kind(host),
-      upstreamPrefix: upstreamRepositoryPrefix.map(normalised), credential: credentialArn,
+      upstreamPrefix: upstreamRepositoryPrefix.map(RepositoryPrefix.normalised), credential: credentialArn,
       at: SignatureTime.now.seconds * 1000)
     try call.registry.setCacheRule(rule)
     return CacheRuleDescription(rule, call)
@@ -147,19 +144,17 @@ struct DescribePullThroughCacheRules: OperationInput {
   func run(_ call: Call) throws -> Output {
     try call.checkRegistry(registryId)
     if let ecrRepositoryPrefixes {
-      guard nextToken == nil, maxResults == nil else {
-        throw ECRError.invalidParameter("ecrRepositoryPrefixes", "without nextToken and maxResults")
-      }
+      try Page.checkNone(besides: "ecrRepositoryPrefixes", nextToken, maxResults)
       let found = try ecrRepositoryPrefixes.map { try call.rule($0) }
       return Output(
         pullThroughCacheRules: found.map { CacheRuleDescription($0, call, withUpdate: true) }, nextToken: nil)
     }
     let page = Page(maxResults)
     let found = try call.registry.cacheRules(after: Page.position(nextToken), limit: page.limit + 1)
-    let shown = found.prefix(page.limit)
+    let (shown, next) = page.cut(found, at: \.prefix)
     return Output(
       pullThroughCacheRules: shown.map { CacheRuleDescription($0, call, withUpdate: true) },
-      nextToken: found.count > page.limit ? shown.last.map { Page.token($0.prefix) } : nil)
+      nextToken: next)
   }
 }
 

@@ -35,16 +35,13 @@ struct BatchGetImage: AsyncOperationInput {
 
   /// Has what a cache's rule covers fetched. Returns why some could not be.
   private func prepare(_ call: Call) async throws -> [ImageIdentifier: ImageFailure] {
-    guard let cache = call.server.cache, try cache.covers(repositoryName, of: call.registry),
-      try await call.server.mayImport(call.asker, repositoryName, of: call.registry)
-    else { return [:] }
+    guard let cache = try await call.server.filling(repositoryName, of: call.registry, for: call.asker) else { return [:] }
     var failures: [ImageIdentifier: ImageFailure] = [:]
     for image in imageIds {
       let digest = image.imageDigest.flatMap { try? Digest(parsing: $0) }
       let tag = image.imageTag.flatMap { Reference.isTag($0) ? $0 : nil }
       guard let reference = digest.map(ManifestReference.digest) ?? tag.map(ManifestReference.tag) else { continue }
-      do { try await cache.prepare(reference, in: repositoryName, of: call.registry) } catch let error as UpstreamError
-      {
+      do { try await cache.prepare(reference, in: repositoryName, of: call.registry) } catch let error as UpstreamError {
         failures[image] = ImageFailure(image, error)
       }
     }

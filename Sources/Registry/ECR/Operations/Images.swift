@@ -147,25 +147,17 @@ struct DescribeImages: OperationInput {
     if let imageIds { return try describe(imageIds, call) }
     let page = Page(maxResults)
     let tagged = filter?.tagged()
-    let last = try Page.position(nextToken).map { text in
-      guard let id = Int64(text) else {
-        throw Page.invalidToken
-      }
-      return id
-    }
+    let last = try Page.row(nextToken)
     let found = try call.images(
       in: repositoryName, after: last ?? 0, tagged: tagged, status: filter?.imageStatus, limit: page.limit + 1)
-    let shown = found.prefix(page.limit)
+    let (shown, next) = page.cut(found) { String($0.id) }
     return Output(
       imageDetails: try Detail.list(shown, repositoryName, call),
-      nextToken: found.count > page.limit ? shown.last.map { Page.token(String($0.id)) } : nil)
+      nextToken: next)
   }
 
   private func describe(_ images: [ImageIdentifier], _ call: Call) throws -> Output {
-    guard nextToken == nil, maxResults == nil else {
-      throw ECRError.invalidParameter(
-        "Invalid parameter at 'imageIds' failed to satisfy constraint: 'without nextToken and maxResults'")
-    }
+    try Page.checkNone(besides: "imageIds", nextToken, maxResults)
     var described: [StoredManifest] = []
     var seen = Set<Digest>()
     // What is asked for by name is shown whatever its status.

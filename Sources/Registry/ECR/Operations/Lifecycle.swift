@@ -181,9 +181,7 @@ struct GetLifecyclePolicyPreview: OperationInput {
 
   func run(_ call: Call) throws -> Output {
     try call.checkName(repositoryName, registry: registryId)
-    guard imageIds == nil || (nextToken == nil && maxResults == nil) else {
-      throw ECRError.invalidParameter("imageIds", "without nextToken and maxResults")
-    }
+    if imageIds != nil { try Page.checkNone(besides: "imageIds", nextToken, maxResults) }
     let preview = try call.ruling(repositoryName) { try call.registry.lifecyclePreview(of: repositoryName) }
     guard let preview else {
       throw ECRError(
@@ -199,18 +197,15 @@ struct GetLifecyclePolicyPreview: OperationInput {
     if let imageIds {
       output.previewResults = try results(of: imageIds, call).map { Result($0) }
     } else {
-      let last = try Page.position(nextToken).map { text in
-        guard let id = Int64(text) else { throw Page.invalidToken }
-        return id
-      }
+      let last = try Page.row(nextToken)
       let page = Page(maxResults)
       let found = try call.naming(repositoryName) {
         try call.registry.lifecyclePreviewResults(
           of: repositoryName, tagged: tagged, after: last ?? 0, limit: page.limit + 1)
       }
-      let shown = found.prefix(page.limit)
+      let (shown, next) = page.cut(found) { String($0.id) }
       output.previewResults = shown.map { Result($0) }
-      output.nextToken = found.count > page.limit ? shown.last.map { Page.token(String($0.id)) } : nil
+      output.nextToken = next
     }
     return output
   }

@@ -41,10 +41,7 @@ struct ListImageReferrers: OperationInput {
       throw ECRError.invalidParameter("subjectId.imageDigest", "must be a sha256 or sha512 digest")
     }
     let page = Page(maxResults, standard: 20)
-    var last = try Page.position(nextToken).map { text in
-      guard let id = Int64(text) else { throw Page.invalidToken }
-      return id
-    }
+    var last = try Page.row(nextToken)
     // One type is for the database; of several, those wanted are taken out of what it has, a page at a time.
     let types = filter?.artifactTypes.map { Set($0) }
     let classes = ImageFilter.classes(filter?.artifactStatus)
@@ -61,13 +58,13 @@ struct ListImageReferrers: OperationInput {
         isMore = some.count == 200
       }
     }
-    let shown = found.prefix(page.limit)
+    let (shown, next) = page.cut(found) { String($0.id) }
     return Output(
       referrers: shown.map {
         Referrer(
           digest: $0.digest.description, mediaType: $0.mediaType.rawValue, artifactType: $0.artifactType, size: $0.size,
           annotations: $0.annotations, artifactStatus: $0.storageClass.imageStatus)
-      }, nextToken: found.count > page.limit ? shown.last.map { Page.token(String($0.id)) } : nil)
+      }, nextToken: next)
   }
 }
 

@@ -113,11 +113,7 @@ struct DescribeRepositories: OperationInput {
 
   func run(_ call: Call) throws -> Output {
     if let repositoryNames {
-      guard nextToken == nil, maxResults == nil else {
-        throw ECRError.invalidParameter(
-          "Invalid parameter at 'repositoryNames' failed to satisfy constraint: 'without nextToken and maxResults'"
-        )
-      }
+      try Page.checkNone(besides: "repositoryNames", nextToken, maxResults)
       let found = try repositoryNames.map { name in
         try call.checkName(name, registry: registryId)
         return try call.naming(name) { try call.registry.repository(name) }
@@ -130,10 +126,10 @@ struct DescribeRepositories: OperationInput {
     }
     let page = Page(maxResults)
     let found = try call.registry.repositories(after: try Page.position(nextToken), limit: page.limit + 1)
-    let shown = found.prefix(page.limit)
+    let (shown, next) = page.cut(found, at: \.name)
     return Output(
       repositories: try RepositoryDescription.list(shown, call),
-      nextToken: found.count > page.limit ? shown.last.map { Page.token($0.name) } : nil)
+      nextToken: next)
   }
 }
 

@@ -93,9 +93,9 @@ struct ListPullTimeUpdateExclusions: OperationInput {
   func run(_ call: Call) throws -> Output {
     let page = Page(maxResults)
     let found = try call.registry.pullTimeExclusions(after: Page.position(nextToken), limit: page.limit + 1)
-    let shown = found.prefix(page.limit)
+    let (shown, next) = page.cut(found, at: \.self)
     return Output(
       pullTimeUpdateExclusions: Array(shown),
-      nextToken: found.count > page.limit ? shown.last.map { Page.token($0) } : nil)
+      nextToken: next)
   }
 }

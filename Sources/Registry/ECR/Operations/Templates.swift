@@ -33,23 +33,30 @@ struct TemplateDescription: Encodable {
 }
 
 /// What a call says of a template. A document that is the empty string takes the one away that is there.
-private struct TemplateChange {
+struct TemplateRequest: Decodable, Sendable {
+  var prefix: String
   var description: String?
-  var encryption: RequestedEncryption?
-  var tags: [ResourceTag]?
-  var mutability: String?
-  var exclusions: [MutabilityFilter]?
+  var encryptionConfiguration: RequestedEncryption?
+  var resourceTags: [ResourceTag]?
+  var imageTagMutability: String?
+  var imageTagMutabilityExclusionFilters: [MutabilityFilter]?
   var repositoryPolicy: String?
   var lifecyclePolicy: String?
   var appliedFor: [String]?
-  var customRole: String?
+  var customRoleArn: String?
 
-  func apply(to template: inout CreationTemplate, _ call: Call) throws {
-    try encryption?.check()
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case prefix, description, encryptionConfiguration, resourceTags, imageTagMutability
+    case imageTagMutabilityExclusionFilters, repositoryPolicy, lifecyclePolicy, appliedFor, customRoleArn
+  }
+
+  fileprivate func apply(to template: inout CreationTemplate, _ call: Call) throws {
+    try encryptionConfiguration?.check()
     if let description { template.description = description }
-    if let tags { template.labels = try ResourceTag.templateLabels(tags) }
-    if mutability != nil || exclusions != nil {
-      template.mutability = try TagMutability(mutability ?? template.mutability.rule.rawValue, exclusions: exclusions)
+    if let resourceTags { template.labels = try ResourceTag.templateLabels(resourceTags) }
+    if imageTagMutability != nil || imageTagMutabilityExclusionFilters != nil {
+      template.mutability = try TagMutability(
+        imageTagMutability ?? template.mutability.rule.rawValue, exclusions: imageTagMutabilityExclusionFilters)
     }
     if let repositoryPolicy {
       template.repositoryPolicy = try Self.document(.repositoryPolicy, "repositoryPolicy", repositoryPolicy, call)
@@ -61,7 +68,7 @@ private struct TemplateChange {
       guard !appliedFor.isEmpty else { throw ECRError.invalidParameter("appliedFor", "must name at least one purpose") }
       template.purposes = Set(appliedFor.compactMap(CreationTemplate.Purpose.init))
     }
-    if let customRole { template.customRole = customRole.isEmpty ? nil : customRole }
+    if let customRoleArn { template.customRole = customRoleArn.isEmpty ? nil : customRoleArn }
   }
 
   private static func document(
@@ -92,73 +99,42 @@ extension ECRError {
   }
 }
 
-/// A slash at the end says the same as none.
-private func normalised(_ prefix: String) -> String { prefix.hasSuffix("/") ? String(prefix.dropLast()) : prefix }
-
 struct TemplateOutput: Encodable {
   let registryId: String
   let repositoryCreationTemplate: TemplateDescription
 }
 
 struct CreateRepositoryCreationTemplate: OperationInput {
-  var prefix: String
-  var description: String?
-  var encryptionConfiguration: RequestedEncryption?
-  var resourceTags: [ResourceTag]?
-  var imageTagMutability: String?
-  var imageTagMutabilityExclusionFilters: [MutabilityFilter]?
-  var repositoryPolicy: String?
-  var lifecyclePolicy: String?
-  var appliedFor: [String]
-  var customRoleArn: String?
+  typealias CodingKeys = TemplateRequest.CodingKeys
 
-  enum CodingKeys: String, CodingKey, CaseIterable {
-    case prefix, description, encryptionConfiguration, resourceTags, imageTagMutability
-    case imageTagMutabilityExclusionFilters, repositoryPolicy, lifecyclePolicy, appliedFor, customRoleArn
-  }
+  private let request: TemplateRequest
+
+  init(from decoder: any Decoder) throws { request = try TemplateRequest(from: decoder) }
 
   func run(_ call: Call) throws -> TemplateOutput {
-    let prefix = normalised(prefix)
+    let prefix = RepositoryPrefix.normalised(request.prefix)
     guard try call.registry.creationTemplate(prefix) == nil else {
       throw ECRError(
         "TemplateAlreadyExistsException", "A repository creation template with prefix '\(prefix)' already exists")
     }
     var template = CreationTemplate(prefix: prefix, purposes: [], at: SignatureTime.now.seconds * 1000)
-    try TemplateChange(
-      description: description, encryption: encryptionConfiguration, tags: resourceTags, mutability: imageTagMutability,
-      exclusions: imageTagMutabilityExclusionFilters, repositoryPolicy: repositoryPolicy,
-      lifecyclePolicy: lifecyclePolicy, appliedFor: appliedFor, customRole: customRoleArn
-    ).apply(to: &template, call)
+    try request.apply(to: &template, call)
     try call.registry.setCreationTemplate(template)
     return TemplateOutput(registryId: call.registryID, repositoryCreationTemplate: .init(template))
   }
 }
 
 struct UpdateRepositoryCreationTemplate: OperationInput {
-  var prefix: String
-  var description: String?
-  var encryptionConfiguration: RequestedEncryption?
-  var resourceTags: [ResourceTag]?
-  var imageTagMutability: String?
-  var imageTagMutabilityExclusionFilters: [MutabilityFilter]?
-  var repositoryPolicy: String?
-  var lifecyclePolicy: String?
-  var appliedFor: [String]?
-  var customRoleArn: String?
+  typealias CodingKeys = TemplateRequest.CodingKeys
 
-  enum CodingKeys: String, CodingKey, CaseIterable {
-    case prefix, description, encryptionConfiguration, resourceTags, imageTagMutability
-    case imageTagMutabilityExclusionFilters, repositoryPolicy, lifecyclePolicy, appliedFor, customRoleArn
-  }
+  private let request: TemplateRequest
+
+  init(from decoder: any Decoder) throws { request = try TemplateRequest(from: decoder) }
 
   func run(_ call: Call) throws -> TemplateOutput {
-    let prefix = normalised(prefix)
+    let prefix = RepositoryPrefix.normalised(request.prefix)
     guard var template = try call.registry.creationTemplate(prefix) else { throw ECRError.templateNotFound(prefix) }
-    try TemplateChange(
-      description: description, encryption: encryptionConfiguration, tags: resourceTags, mutability: imageTagMutability,
-      exclusions: imageTagMutabilityExclusionFilters, repositoryPolicy: repositoryPolicy,
-      lifecyclePolicy: lifecyclePolicy, appliedFor: appliedFor, customRole: customRoleArn
-    ).apply(to: &template, call)
+    try request.apply(to: &template, call)
     template.updated = SignatureTime.now.seconds * 1000
     try call.registry.setCreationTemplate(template)
     return TemplateOutput(registryId: call.registryID, repositoryCreationTemplate: .init(template))
@@ -171,7 +147,7 @@ struct DeleteRepositoryCreationTemplate: OperationInput {
   enum CodingKeys: String, CodingKey, CaseIterable { case prefix }
 
   func run(_ call: Call) throws -> TemplateOutput {
-    let prefix = normalised(prefix)
+    let prefix = RepositoryPrefix.normalised(prefix)
     guard let template = try call.registry.creationTemplate(prefix) else { throw ECRError.templateNotFound(prefix) }
     try call.registry.removeCreationTemplate(prefix)
     return TemplateOutput(registryId: call.registryID, repositoryCreationTemplate: .init(template))
@@ -193,19 +169,17 @@ struct DescribeRepositoryCreationTemplates: OperationInput {
 
   func run(_ call: Call) throws -> Output {
     if let prefixes {
-      guard nextToken == nil, maxResults == nil else {
-        throw ECRError.invalidParameter("prefixes", "without nextToken and maxResults")
-      }
-      let found = try prefixes.compactMap { try call.registry.creationTemplate(normalised($0)) }
+      try Page.checkNone(besides: "prefixes", nextToken, maxResults)
+      let found = try prefixes.compactMap { try call.registry.creationTemplate(RepositoryPrefix.normalised($0)) }
       return Output(
         registryId: call.registryID, repositoryCreationTemplates: found.map { .init($0) }, nextToken: nil)
     }
     let page = Page(maxResults)
     let found = try call.registry.creationTemplates(after: Page.position(nextToken), limit: page.limit + 1)
-    let shown = found.prefix(page.limit)
+    let (shown, next) = page.cut(found, at: \.prefix)
     return Output(
       registryId: call.registryID, repositoryCreationTemplates: shown.map { .init($0) },
-      nextToken: found.count > page.limit ? shown.last.map { Page.token($0.prefix) } : nil)
+      nextToken: next)
   }
 }
 

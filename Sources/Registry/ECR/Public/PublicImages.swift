@@ -45,22 +45,17 @@ extension PublicRegistry {
       try call.checkName(repositoryName, registry: registryId)
       return try call.naming(repositoryName) {
         if let imageIds {
-          guard nextToken == nil, maxResults == nil else {
-            throw ECRError.invalidParameter("imageIds", "without nextToken and maxResults")
-          }
+          try Page.checkNone(besides: "imageIds", nextToken, maxResults)
           let found = try imageIds.map { try call.image($0, in: repositoryName) }
           return Output(imageDetails: found.map { ImageDetail($0, repositoryName, call) }, nextToken: nil)
         }
         let page = Page(maxResults)
-        let last = try Page.position(nextToken).map { text in
-          guard let id = Int64(text) else { throw Page.invalidToken }
-          return id
-        }
+        let last = try Page.row(nextToken)
         let found = try call.registry.manifests(in: repositoryName, after: last ?? 0, limit: page.limit + 1)
-        let shown = found.prefix(page.limit)
+        let (shown, next) = page.cut(found) { String($0.id) }
         return Output(
           imageDetails: shown.map { ImageDetail($0, repositoryName, call) },
-          nextToken: found.count > page.limit ? shown.last.map { Page.token(String($0.id)) } : nil)
+          nextToken: next)
       }
     }
   }
@@ -98,7 +93,7 @@ extension PublicRegistry {
       let found = try call.naming(repositoryName) {
         try call.registry.tagDetails(repositoryName, after: Page.position(nextToken), limit: page.limit + 1)
       }
-      let shown = found.prefix(page.limit)
+      let (shown, next) = page.cut(found, at: \.tag)
       return Output(
         imageTagDetails: shown.map { entry in
           Detail(
@@ -107,7 +102,7 @@ extension PublicRegistry {
               imageDigest: entry.manifest.digest.description, imageSizeInBytes: entry.manifest.contentSize,
               imagePushedAt: seconds(entry.manifest.pushed), imageManifestMediaType: entry.manifest.mediaType.rawValue,
               artifactMediaType: entry.manifest.artifactType))
-        }, nextToken: found.count > page.limit ? shown.last.map { Page.token($0.tag) } : nil)
+        }, nextToken: next)
     }
   }
 

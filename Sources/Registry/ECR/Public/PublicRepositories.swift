@@ -89,9 +89,7 @@ extension PublicRegistry {
 
     func run(_ call: Call) throws -> Output {
       if let repositoryNames {
-        guard nextToken == nil, maxResults == nil else {
-          throw ECRError.invalidParameter("repositoryNames", "without nextToken and maxResults")
-        }
+        try Page.checkNone(besides: "repositoryNames", nextToken, maxResults)
         let found = try repositoryNames.map { name in
           try call.checkName(name, registry: registryId)
           return try call.naming(name) { try call.registry.repository(name) }
@@ -101,10 +99,10 @@ extension PublicRegistry {
       try call.checkPublicRegistry(registryId)
       let page = Page(maxResults)
       let found = try call.registry.publicRepositories(after: Page.position(nextToken), limit: page.limit + 1)
-      let shown = found.prefix(page.limit)
+      let (shown, next) = page.cut(found, at: \.name)
       return Output(
         repositories: shown.map { .init($0, call) },
-        nextToken: found.count > page.limit ? shown.last.map { Page.token($0.name) } : nil)
+        nextToken: next)
     }
   }
 

@@ -54,7 +54,26 @@ struct Page: Sendable {
     return position
   }
 
-  static var invalidToken: ECRError {
-    .invalidParameter("Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'")
+  /// The same of a listing in the order of rows' numbers.
+  static func row(_ token: String?) throws -> Int64? {
+    try position(token).map { text in
+      guard let number = Int64(text) else { throw invalidToken }
+      return number
+    }
+  }
+
+  static var invalidToken: ECRError { .invalidParameter("nextToken", "Invalid token") }
+
+  /// Of `found`, for which one more than `limit` was asked, the page, and the token that leads to what is left.
+  func cut<Found>(_ found: [Found], at position: (Found) -> String) -> (shown: ArraySlice<Found>, next: String?) {
+    let shown = found.prefix(limit)
+    return (shown, found.count > limit ? shown.last.map { Self.token(position($0)) } : nil)
+  }
+
+  /// Who names what he wants has no pages of it.
+  static func checkNone(besides member: String, _ nextToken: String?, _ maxResults: Int?) throws {
+    guard nextToken == nil, maxResults == nil else {
+      throw ECRError.invalidParameter(member, "without nextToken and maxResults")
+    }
   }
 }

@@ -7,11 +7,8 @@ extension RegistryServer {
   func getManifest(
     _ admitted: Admitted, _ name: String, _ reference: ManifestReference, _ request: RegistryRequest
   ) async throws -> RegistryResponse {
-    if let cache, try cache.covers(name, of: admitted.registry),
-      try await mayImport(admitted.caller, name, of: admitted.registry)
-    {
-      try await cache.prepare(reference, in: name, of: admitted.registry)
-    }
+    try await filling(name, of: admitted.registry, for: admitted.caller)?.prepare(
+      reference, in: name, of: admitted.registry)
     let content: ManifestContent
     let warnings: [String]
     let (registry, user) = (admitted.registry, admitted.caller.principal.user)
@@ -48,9 +45,21 @@ extension RegistryServer {
     return RegistryResponse(.ok, headers, body: .bytes(ByteBuffer(bytes: content.bytes)))
   }
 
-  /// Whether a caller may have images fetched from an upstream; whoever may not gets those that are here.
-  public func mayImport(_ caller: Caller, _ name: String, of registry: Registry) async throws -> Bool {
-    try await blocking { try self.decide(caller, "ecr:BatchImportUpstreamImage", on: name, of: registry).isAllowed }
+  /// What has images of a repository fetched from an upstream; nil where no rule covers it, or the caller may not have that
+  /// done: he gets those that are here.
+  public func filling(
+    _ name: String, of registry: Registry, for caller: Caller
+  ) async throws -> PullThroughCache? {
+    guard let cache else { return nil }
+    // With a database that has no watch, looking for a rule waits for it.
+    let isCovered =
+      registry.keepsManifests
+      ? try cache.covers(name, of: registry) : try await blocking { try cache.covers(name, of: registry) }
+    guard isCovered else { return nil }
+    let mayImport = try await blocking {
+      try self.decide(caller, "ecr:BatchImportUpstreamImage", on: name, of: registry).isAllowed
+    }
+    return mayImport ? cache : nil
   }
 
   /// Where a request lists kinds of manifests, the answer must be one of them: a client that knows no indexes cannot use

@@ -11,7 +11,7 @@ extension Registry {
   func place(of repository: Int64) throws -> (registry: Registry, name: String)? {
     try metadata.read { session in
       try session.row("SELECT account, region, name FROM registry_repository WHERE id = ?1", [repository]).map { row in
-        let realm = Realm(account: try row["account"], region: try row["region"]) ?? .main
+        let realm = try Realm(row)
         return (at(realm), try row["name"])
       }
     }
@@ -45,7 +45,7 @@ extension Registry {
         FROM registry_lifecycle l JOIN registry_repository r ON r.id = l.repository
         WHERE l.repository > ?1 ORDER BY l.repository LIMIT ?2
         """, [last, limit]
-      ).map { (try $0["id"], Realm(account: try $0["account"], region: try $0["region"]) ?? .main, try $0["name"]) }
+      ).map { (try $0["id"], try Realm($0), try $0["name"]) }
     }
   }
 }

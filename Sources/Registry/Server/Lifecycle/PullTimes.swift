@@ -79,7 +79,7 @@ extension Registry {
         "SELECT account, region, name FROM registry_setting WHERE kind = ?1", [Self.exclusionKind.rawValue])
     }
     for row in rows {
-      let realm = Realm(account: try row["account"], region: try row["region"]) ?? .main
+      let realm = try Realm(row)
       let arn: String = try row["name"]
       // A role's sessions are nobody who signs in here.
       guard let user = arn.split(separator: ":user/", maxSplits: 1).last, arn.contains(":user/") else { continue }

@@ -1,3 +1,5 @@
+import Metadata
+
 /// A registry of its own on a server: an account's in a region, as Amazon ECR has them. Repositories, settings and what
 /// they say are a realm's; content is stored once for all.
 public struct Realm: Hashable, Sendable, Codable, CustomStringConvertible {
@@ -32,4 +34,9 @@ public struct Realm: Hashable, Sendable, Codable, CustomStringConvertible {
   public var isMain: Bool { account.isEmpty }
 
   public var description: String { isMain ? "main" : "\(account)/\(region)" }
+}
+
+extension Realm {
+  /// Of a row with the columns `account` and `region`, which are empty for the main realm.
+  init(_ row: SQLRow) throws { self = Realm(account: try row["account"], region: try row["region"]) ?? .main }
 }

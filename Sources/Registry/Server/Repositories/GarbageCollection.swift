@@ -91,7 +91,7 @@ extension Registry {
         """, [limit, count]
       ).map { row in
         GarbageReport.Link(
-          realm: Realm(account: try row["account"], region: try row["region"]) ?? .main, repository: try row["name"],
+          realm: try Realm(row), repository: try row["name"],
           digest: try Digest(parsing: try row["digest"] as String), size: try row["size"])
       }
     }

@@ -184,7 +184,7 @@ public final class Uploads: Sendable {
       ).map { row in
         (
           id: try row["id"] as String, repository: try row["repository"] as String,
-          realm: Realm(account: try row["account"], region: try row["region"]) ?? .main
+          realm: try Realm(row)
         )
       }
     }

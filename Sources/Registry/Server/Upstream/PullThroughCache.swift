@@ -110,7 +110,7 @@ public final class PullThroughCache: Sendable {
   }
 
   /// Whether a rule covers a repository.
-  public func covers(_ name: String, of registry: Registry) throws -> Bool {
+  func covers(_ name: String, of registry: Registry) throws -> Bool {
     try rules.find(name, in: registry) != nil
   }
 

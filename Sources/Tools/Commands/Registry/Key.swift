@@ -129,10 +129,6 @@ public struct RegistryKeyDeleteCommand: ParsableCommand {
 
   public mutating func run() throws {
     let keys = try global.registryFiles().keys
-    var unknown: [String] = []
-    for id in ids {
-      if try keys.remove(id) { printOutput(id + "\n") } else { unknown.append(id) }
-    }
-    guard unknown.isEmpty else { throw Failure("no such access key: \(unknown.joined(separator: ", "))") }
+    try removeNamed(ids, "access key") { try keys.remove($0) }
   }
 }

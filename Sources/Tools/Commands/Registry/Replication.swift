@@ -97,10 +97,6 @@ public struct RegistryReplicationRemoveCommand: ParsableCommand {
 
   public mutating func run() throws {
     let remotes = try global.registryFiles().remotes
-    var unknown: [String] = []
-    for name in registries {
-      if try remotes.remove(realm(name)) { printOutput(name + "\n") } else { unknown.append(name) }
-    }
-    guard unknown.isEmpty else { throw Failure("no such registry: \(unknown.joined(separator: ", "))") }
+    try removeNamed(registries, "registry") { try remotes.remove(realm($0)) }
   }
 }

@@ -72,10 +72,6 @@ public struct RegistrySecretRemoveCommand: ParsableCommand {
 
   public mutating func run() throws {
     let secrets = try global.registryFiles().secrets
-    var unknown: [String] = []
-    for name in names {
-      if try secrets.remove(name) { printOutput(name + "\n") } else { unknown.append(name) }
-    }
-    guard unknown.isEmpty else { throw Failure("no such secret: \(unknown.joined(separator: ", "))") }
+    try removeNamed(names, "secret") { try secrets.remove($0) }
   }
 }

@@ -124,11 +124,7 @@ public struct SignaturePolicyRemoveCommand: ParsableCommand {
 
   public mutating func run() throws {
     let registry = try global.registry()
-    var unknown: [String] = []
-    for name in names {
-      if try registry.removeSignaturePolicy(name) { printOutput(name + "\n") } else { unknown.append(name) }
-    }
-    guard unknown.isEmpty else { throw Failure("no such signature policy: \(unknown.joined(separator: ", "))") }
+    try removeNamed(names, "signature policy") { try registry.removeSignaturePolicy($0) }
   }
 }
 

@@ -70,14 +70,8 @@ public struct SigningKeyDeleteCommand: ParsableCommand {
 
   public mutating func run() throws {
     let registry = try global.registry()
-    var unknown: [String] = []
-    for name in names {
-      do {
-        if try registry.removeSigningKey(name) { printOutput(name + "\n") } else { unknown.append(name) }
-      } catch let error as SigningError {
-        throw Failure("\(error)")
-      }
+    try removeNamed(names, "signing key") { name in
+      do { return try registry.removeSigningKey(name) } catch let error as SigningError { throw Failure("\(error)") }
     }
-    guard unknown.isEmpty else { throw Failure("no such signing key: \(unknown.joined(separator: ", "))") }
   }
 }

@@ -114,15 +114,13 @@ public struct RegistryUserRemoveCommand: ParsableCommand {
 
   public mutating func run() throws {
     let files = try global.registryFiles()
-    var unknown: [String] = []
-    for name in names {
+    try removeNamed(names, "user") { name in
       // What it may do goes first: whatever fails after that, it may do nothing.
       let hadPolicies = try files.identities.remove(name)
       let hadKeys = try files.keys.removeAll(of: name) > 0
       let hadPassword = try files.passwords.remove(name)
-      if hadPolicies || hadKeys || hadPassword { printOutput(name + "\n") } else { unknown.append(name) }
+      return hadPolicies || hadKeys || hadPassword
     }
-    guard unknown.isEmpty else { throw Failure("no such user: \(unknown.joined(separator: ", "))") }
   }
 }
 

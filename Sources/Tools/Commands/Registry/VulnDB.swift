@@ -97,10 +97,6 @@ public struct VulnDBRemoveCommand: ParsableCommand {
 
   public mutating func run() throws {
     let registry = try global.registry(cluster)
-    var unknown: [String] = []
-    for source in sources {
-      if try registry.advisories.remove(source) { printOutput(source + "\n") } else { unknown.append(source) }
-    }
-    guard unknown.isEmpty else { throw Failure("no such source: \(unknown.joined(separator: ", "))") }
+    try removeNamed(sources, "source") { try registry.advisories.remove($0) }
   }
 }

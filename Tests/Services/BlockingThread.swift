@@ -1,8 +1,7 @@
 import Glibc
-import Synchronization
 
 /// A thread of the system's, for what blocks.
-final class Thread {
+public final class BlockingThread {
   private var id = pthread_t()
 
   private final class Body {
@@ -10,7 +9,7 @@ final class Thread {
     init(_ run: @escaping () -> Void) { self.run = run }
   }
 
-  init(_ body: @escaping () -> Void) {
+  public init(_ body: @escaping () -> Void) {
     let boxed = Unmanaged.passRetained(Body(body)).toOpaque()
     let result = pthread_create(
       &id, nil,
@@ -22,12 +21,6 @@ final class Thread {
     precondition(result == 0)
   }
 
-  func join() { pthread_join(id, nil) }
-}
-
-/// What went wrong on other threads.
-final class Failures: Sendable {
-  private let texts = Mutex<[String]>([])
-  var all: [String] { texts.withLock { $0 } }
-  func add(_ text: String) { texts.withLock { $0.append(text) } }
+  public func join() { pthread_join(id, nil) }
+  public func detach() { pthread_detach(id) }
 }
