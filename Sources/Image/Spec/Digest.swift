@@ -13,16 +13,21 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
 
   /// Parses `sha256:<64 hex>` or `sha512:<128 hex>`.
   public init(parsing text: some StringProtocol) throws(DigestError) {
-    guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")) else { throw .malformed(String(text)) }
+    try self.init(String(text))
+  }
+
+  /// Of one type of text: a collection of garbage parses some for each blob.
+  private init(_ text: String) throws(DigestError) {
+    guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")) else { throw .malformed(text) }
     guard let algorithm = Algorithm(rawValue: String(text[..<colon])) else {
       throw .unsupportedAlgorithm(String(text[..<colon]))
     }
-    let hex = text[text.index(after: colon)...]
-    guard hex.utf8.count == algorithm.hexLength, hex.utf8.allSatisfy(Self.isLowercaseHex) else {
-      throw .malformed(String(text))
+    var hex = String(text[text.utf8.index(after: colon)...])
+    guard hex.withUTF8({ $0.count == algorithm.hexLength && $0.allSatisfy(Self.isLowercaseHex) }) else {
+      throw .malformed(text)
     }
     self.algorithm = algorithm
-    self.hex = String(hex)
+    self.hex = hex
   }
 
   /// The digest of a hash that was just computed: 32 bytes for sha256, 64 for sha512.

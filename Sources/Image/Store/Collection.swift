@@ -70,9 +70,8 @@ extension ContentStore {
         let directory = root.appending("content").appending("blobs").appending(algorithm.rawValue)
         guard access(directory.string, F_OK) == 0 else { continue }
         let names = try directoryEntries(of: directory)
-        let candidates = names.compactMap { name -> Digest? in
-          guard let digest = try? Digest(parsing: "\(algorithm.rawValue):\(name)") else { return nil }
-          return reachable.contains(digest) ? nil : digest
+        let candidates = names.compactMap { name in
+          reachable.contains(hex: name) ? nil : try? Digest(parsing: "\(algorithm.rawValue):\(name)")
         }
         for start in stride(from: 0, to: candidates.count, by: 64) {
           try removeUnprotected(candidates[start..<min(start + 64, candidates.count)], cutoff, dryRun, &collection)
@@ -160,12 +159,14 @@ struct Reachable {
   private struct Key: Hashable {
     let high: UInt64, low: UInt64
 
-    /// Of digits that are known to be some.
-    init(hex: String) {
+    /// Of the first 32 digits. What is not one gives a key that means nothing.
+    init(hex: some StringProtocol) {
       var halves: (UInt64, UInt64) = (0, 0)
-      for (index, byte) in hex.utf8.prefix(32).enumerated() {
-        let digit = UInt64(byte >= 0x61 ? byte - 0x57 : byte - 0x30)
+      var index = 0
+      for byte in hex.utf8.prefix(32) {
+        let digit = UInt64(byte >= 0x61 ? byte &- 0x57 : byte &- 0x30)
         if index < 16 { halves.0 = halves.0 << 4 | digit } else { halves.1 = halves.1 << 4 | digit }
+        index += 1
       }
       (high, low) = halves
     }
@@ -173,7 +174,7 @@ struct Reachable {
 
   private var keys: Set<Key> = []
 
-  func contains(_ digest: Digest) -> Bool { keys.contains(Key(hex: digest.hex)) }
+  func contains(hex: String) -> Bool { keys.contains(Key(hex: hex)) }
 
   /// What owners of these ranges of names hold, they hold by itself: a registry's repository each blob and manifest that it
   /// has. Their manifests need not be read.
@@ -203,9 +204,14 @@ struct Reachable {
         let rows = try Row.fetchCursor(
           database, sql: "SELECT owner, digest FROM holds WHERE owner >= ?1 AND owner < ?2", arguments: [first, end])
         while let row = try rows.next() {
-          guard let digest = try? Digest(parsing: row[1] as String) else { continue }
-          if !released.isEmpty, released[row[0] as String]?.contains(digest) == true { continue }
-          keys.insert(Key(hex: digest.hex))
+          let text: String = row[1]
+          if !released.isEmpty, let digest = try? Digest(parsing: text),
+            released[row[0] as String]?.contains(digest) == true
+          {
+            continue
+          }
+          // After the algorithm and its colon.
+          keys.insert(Key(hex: text.dropFirst(7)))
         }
       }
     }

@@ -27,8 +27,9 @@ extension ContentStore {
   public func held(byOwnersWith prefix: String) throws -> [(owner: String, digest: Digest)] {
     try database.read { database in
       try Row.fetchAll(
-        database, sql: "SELECT owner, digest FROM holds WHERE substr(owner, 1, ?) = ? ORDER BY owner",
-        arguments: [prefix.unicodeScalars.count, prefix]
+        // By the key's order: U+10FFFF comes after all that owners are called.
+        database, sql: "SELECT owner, digest FROM holds WHERE owner >= ?1 AND owner < ?2 ORDER BY owner",
+        arguments: [prefix, prefix + "\u{10FFFF}"]
       ).map { (owner: $0[0], digest: try Digest(parsing: $0[1] as String)) }
     }
   }

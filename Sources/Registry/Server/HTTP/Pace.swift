@@ -186,16 +186,32 @@ final class PaceHandler: ChannelDuplexHandler {
     context.write(data, promise: promise)
   }
 
-  /// Sends bytes of an open file. To be called on the connection's event loop, between a response's head and its end,
-  /// and not on a connection with TLS.
-  func send(_ region: FileRegion, promise: EventLoopPromise<Void>) {
+  /// Sends bytes of an open file, a piece at a time: each piece that is taken shows that the other end still reads. To be
+  /// called on the connection's event loop, between a response's head and its end, and not on a connection with TLS. The
+  /// file must stay open until the promise is kept.
+  ///
+  /// The next piece is written where the last one's end is seen, on the event loop: through a task, the socket would run
+  /// empty in between.
+  func send(_ file: NIOFileHandle, _ range: Range<Int64>, promise: EventLoopPromise<Void>) {
     guard let context else {
       promise.fail(ChannelError.ioOnClosedChannel)
       return
     }
-    track(promise.futureResult, context)
-    context.writeAndFlush(wrapOutboundOut(.fileRegion(region)), promise: promise)
+    let end = min(range.lowerBound + Self.piece, range.upperBound)
+    let region = FileRegion(fileHandle: file, readerIndex: Int(range.lowerBound), endIndex: Int(end))
+    let written = context.eventLoop.makePromise(of: Void.self)
+    track(written.futureResult, context)
+    written.futureResult.assumeIsolated().whenComplete { result in
+      switch result {
+      case .success where end < range.upperBound: self.send(file, end..<range.upperBound, promise: promise)
+      case .success: promise.succeed()
+      case .failure(let error): promise.fail(error)
+      }
+    }
+    context.writeAndFlush(wrapOutboundOut(.fileRegion(region)), promise: written)
   }
+
+  private static let piece: Int64 = 4 << 20
 
   private func track(_ write: EventLoopFuture<Void>, _ context: ChannelHandlerContext) {
     // An answer: the head was there.

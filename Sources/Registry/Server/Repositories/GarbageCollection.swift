@@ -144,7 +144,7 @@ extension Registry {
       String.self,
       """
       SELECT digest FROM registry_blob WHERE repository = ?1
-      UNION SELECT digest FROM registry_manifest WHERE repository = ?1
+      UNION ALL SELECT digest FROM registry_manifest WHERE repository = ?1
       """, [repository]
     ).compactMap { try? Digest(parsing: $0) }
   }
