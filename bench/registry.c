@@ -1,7 +1,7 @@
 /* A registry's clients and floors, as lean as they can be: what is measured is the server.
  *
  *   registry push  PORT CLIENTS IMAGES BYTES PREFIX   small images of one layer, by several connections
- *   registry blobs PORT CLIENTS BLOBS BYTES REPOSITORY  blobs alone, each in one request
+ *   registry many  PORT CLIENTS IMAGES REPOSITORY     images of the same layer, t000000 and on, each of its own digest
  *   registry put   PORT CLIENTS FILE REPOSITORY       the file as a blob, by each connection under a digest of its own
  *   registry get   PORT PATH                          reads an answer to its end
  *   registry rate  PORT CLIENTS SECONDS METHOD PATH   the same request over and over by each of several connections
@@ -168,15 +168,25 @@ static void *push_images(void *argument) {
   return NULL;
 }
 
-static void *push_blobs(void *argument) {
+static void *push_many(void *argument) {
   long self = (long)argument;
   int s = dial();
-  char *data = malloc(bytes), path[512], text[80];
+  const char *layer = "the layer of all";
+  char config[] = "{\"architecture\":\"amd64\",\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}";
+  char manifest[1024], path[256], config_digest[80], layer_digest[80];
+  digest(config, strlen(config), config_digest);
+  digest(layer, strlen(layer), layer_digest);
+  push_blob(s, name, layer, strlen(layer), layer_digest);
+  push_blob(s, name, config, strlen(config), config_digest);
   for (int i = self; i < count; i += clients) {
-    fill(data, bytes, 0x2545f4914f6cdd1dull * (i + 1));
-    digest(data, bytes, text);
-    snprintf(path, sizeof path, "/v2/%s/blobs/uploads/?digest=%s", name, text);
-    if (request(s, "POST", path, "application/octet-stream", data, bytes, NULL) != 201) fail("POST of a blob");
+    int m = snprintf(manifest, sizeof manifest,
+                     "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
+                     "\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"%s\",\"size\":%zu},"
+                     "\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"%s\",\"size\":%zu}],"
+                     "\"annotations\":{\"number\":\"%d\"}}", config_digest, strlen(config), layer_digest, strlen(layer), i);
+    snprintf(path, sizeof path, "/v2/%s/manifests/t%06d", name, i);
+    if (request(s, "PUT", path, "application/vnd.oci.image.manifest.v1+json", manifest, m, NULL) != 201)
+      fail("PUT of a manifest");
   }
   return NULL;
 }
@@ -323,10 +333,10 @@ int main(int argc, char **argv) {
     port = atoi(argv[2]), clients = atoi(argv[3]), count = atoi(argv[4]), bytes = atoi(argv[5]), name = argv[6];
     start = now();
     all(push_images);
-  } else if (!strcmp(what, "blobs") && argc == 7) {
-    port = atoi(argv[2]), clients = atoi(argv[3]), count = atoi(argv[4]), bytes = atoi(argv[5]), name = argv[6];
+  } else if (!strcmp(what, "many") && argc == 6) {
+    port = atoi(argv[2]), clients = atoi(argv[3]), count = atoi(argv[4]), name = argv[5];
     start = now();
-    all(push_blobs);
+    all(push_many);
   } else if (!strcmp(what, "put") && argc == 6) {
     port = atoi(argv[2]), clients = atoi(argv[3]), file = argv[4], name = argv[5];
     struct stat status;

@@ -1,8 +1,8 @@
 """The registry beside Debian's docker-registry (distribution), nginx and floors in C, all on loopback, in plain HTTP.
 
-usage: registry.py PROGRAMS [ROUNDS [PART...]]   parts: manifests blobs pushes memory tags collection
+usage: registry.py PROGRAMS [ROUNDS [PART...]]   parts: manifests blobs pushes memory large
 Every round measures each server once, and the order turns. A ratio is Clipper's figure over the peer's."""
-import json, os, re, shutil, signal, statistics, subprocess, sys, tempfile, threading, time, urllib.request
+import datetime, hashlib, hmac, json, os, re, shutil, signal, statistics, subprocess, sys, tempfile, threading, time, urllib.error, urllib.request
 
 PROGRAMS = os.path.abspath(sys.argv[1])
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
@@ -209,65 +209,103 @@ def memory():
     shutil.rmtree(server.directory)
 
 
-def tags():
-    """The time of one page in a repository of 1,000 tags and in one of 100,000."""
+class ECR:
+    """Calls of ECR's API, signed by a key of the server's. (AWS Signature Version 4)"""
+
+    def __init__(self, server):
+        self.port = server.port
+        key = json.loads(subprocess.check_output([f"{PROGRAMS}/clipper", "--root", server.directory, "registry", "key",
+                                                  "create", "--format", "json"]))["AccessKey"]
+        self.id, self.secret = key["AccessKeyId"], key["SecretAccessKey"]
+
+    def call(self, operation, **members):
+        body = json.dumps(members).encode()
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        headers = {"content-type": "application/x-amz-json-1.1", "host": f"127.0.0.1:{self.port}", "x-amz-date": now,
+                   "x-amz-target": f"AmazonEC2ContainerRegistry_V20150921.{operation}"}
+        scope, names = f"{now[:8]}/us-east-1/ecr/aws4_request", ";".join(sorted(headers))
+        canonical = "\n".join(["POST", "/", "", *(f"{name}:{headers[name]}" for name in sorted(headers)), "", names,
+                               hashlib.sha256(body).hexdigest()])
+        text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+        key = ("AWS4" + self.secret).encode()
+        for part in scope.split("/"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        headers["authorization"] = (f"AWS4-HMAC-SHA256 Credential={self.id}/{scope}, SignedHeaders={names}, "
+                                    f"Signature={hmac.new(key, text.encode(), 'sha256').hexdigest()}")
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/", data=body, headers=headers, method="POST")
+        try:
+            return json.load(urllib.request.urlopen(request))
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"{operation}: {error} {error.read().decode()}")
+
+
+OLD_ONES = json.dumps({"rules": [{"rulePriority": 1, "action": {"type": "expire"}, "selection": {
+    "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10}}]})
+
+
+def typical(work, count=200):
+    """The median of the milliseconds that `work` takes."""
+    samples = []
+    for _ in range(count):
+        begin = time.perf_counter()
+        work()
+        samples.append(time.perf_counter() - begin)
+    return statistics.median(samples) * 1000
+
+
+def large():
+    """Pages of a repository of 100,000 tags beside those of one of 1,000; a collection over that many blobs, and what it
+    does to pushes."""
     server = Clipper("clipper", 5081).start()
-    base = f"http://127.0.0.1:{server.port}"
-    load("push", server.port, 1, 50, 64, "tags")
-    times = {}
-    for count in (1000, 100_000):
-        repository = f"tags/{0 if count == 1000 else 1}"
-        reference = json.load(urllib.request.urlopen(f"{base}/v2/{repository}/tags/list"))["tags"][0]
-        accept = {"Accept": "application/vnd.docker.distribution.manifest.v2+json"}
-        manifest = urllib.request.urlopen(urllib.request.Request(f"{base}/v2/{repository}/manifests/{reference}",
-                                                                 headers=accept))
-        digest, kind, body = manifest.headers["Docker-Content-Digest"], manifest.headers["Content-Type"], manifest.read()
-        for start in range(0, count, 50):
-            more = "&".join(f"tag=t{n:06d}" for n in range(start, start + 50))
-            urllib.request.urlopen(urllib.request.Request(
-                f"{base}/v2/{repository}/manifests/{digest}?{more}", data=body, method="PUT",
-                headers={"Content-Type": kind})).read()
-        url = f"{base}/v2/{repository}/tags/list?n=100&last=t{count // 2:06d}"
-        samples = []
-        for _ in range(200):
-            begin = time.perf_counter()
-            urllib.request.urlopen(url).read()
-            samples.append(time.perf_counter() - begin)
-        times[count] = statistics.median(samples) * 1000
+    ecr, times = ECR(server), {}
+    for repository, count in (("small", 1000), ("large", 100_000)):
+        load("many", server.port, 8, count, repository)
+        url = f"http://127.0.0.1:{server.port}/v2/{repository}/tags/list?n=100&last=t{count // 2:06d}"
+        pages = times[repository] = {"tags/list": typical(lambda: urllib.request.urlopen(url).read())}
+        begin = time.perf_counter()
+        ecr.call("StartLifecyclePolicyPreview", repositoryName=repository, lifecyclePolicyText=OLD_ONES)
+        while ecr.call("GetLifecyclePolicyPreview", repositoryName=repository, maxResults=1)["status"] == "IN_PROGRESS":
+            time.sleep(0.01)
+        pages["evaluation"] = time.perf_counter() - begin
+        for operation in ("ListImages", "DescribeImages", "GetLifecyclePolicyPreview"):
+            # The second page: the first may be cheaper.
+            token = ecr.call(operation, repositoryName=repository, maxResults=100)["nextToken"]
+            pages[operation] = typical(lambda: ecr.call(operation, repositoryName=repository, maxResults=100, nextToken=token))
+    for name in ("tags/list", "ListImages", "DescribeImages", "GetLifecyclePolicyPreview"):
+        row(f"{name}, 100 out of 100,000", times["large"][name], times["small"][name], "the same out of 1,000", "ms",
+            "asked: grows with the page")
+    single("a lifecycle policy over 100,000 images", times["large"]["evaluation"], "s")
+    collection(server)
     server.stop()
-    row("page of 100 tags out of 100,000", times[100_000], times[1000], "the same out of 1,000", "ms", "asked: grows with the page")
 
 
-def collection():
-    """A collection over 100,000 blobs, and what it does to pushes."""
-    server = Clipper("clipper", 5081).start()
-    load("blobs", server.port, 8, 100_000, 64, "many")
-    alone = 500 / load("push", server.port, 4, 500, 1024, "alone")
+def collection(server):
+    def pushes(name):
+        return 100 / load("push", server.port, 4, 100, 1024, name)
+
+    alone = statistics.median(pushes(f"alone{n}") for n in range(8))
     seconds, rates, done = [], [], threading.Event()
 
     def push():
-        n = 0
         while not done.is_set():
-            rates.append(100 / load("push", server.port, 4, 100, 1024, f"beside{n}"))
-            n += 1
+            rates.append(pushes(f"beside{len(rates)}"))
 
     thread = threading.Thread(target=push)
     thread.start()
-    for _ in range(3):
+    for _ in range(5):
         begin = time.perf_counter()
         subprocess.check_call([f"{PROGRAMS}/clipper", "--root", server.directory, "registry", "gc"],
                               stdout=subprocess.DEVNULL)
         seconds.append(time.perf_counter() - begin)
     done.set()
     thread.join()
-    server.stop()
     single("collection over 100,000 blobs", statistics.median(seconds), "s", "asked: seconds")
     row("pushes beside it", statistics.median(rates), alone, "pushes alone", "1/s", "asked: x0.75")
 
 
 try:
     print(f"ratio xR: Clipper's figure is R of the peer's; medians of {ROUNDS} rounds in turns\n")
-    for part in sys.argv[3:] or ["manifests", "blobs", "pushes", "memory", "tags", "collection"]:
+    for part in sys.argv[3:] or ["manifests", "blobs", "pushes", "memory", "large"]:
         globals()[part]()
 finally:
     subprocess.call(["rm", "-rf", work])
