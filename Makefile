@@ -2,7 +2,7 @@
 # make demo     the main job from source to running pods, on this machine, in a network namespace of its own
 # make test     all tests (some need root; they say so where they cannot run)
 # make test-vm  those of them that need a pure cgroup v2 tree, in a small guest
-# make mutants  takes the runtime's checks out, one after the other, and shows that a test fails without each
+# make mutants  takes checks of the runtime and the registry out, one after the other: a test must fail without each
 # make fuzz     feeds the parsers of what strangers send with libFuzzer, for FUZZ_SECONDS (60) each
 # make bench    ratios against docker, podman, skopeo, distribution, nginx and floors in C, from one run
 # make soak     kills a registry a hundred times under load, and looks for everything that it had acknowledged

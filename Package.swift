@@ -318,9 +318,12 @@ if Context.environment["CLIPPER_PART"] == "fuzz" {
   package.products.append(.library(name: "FuzzTargets", type: .dynamic, targets: ["FuzzTargets"]))
 }
 
-// `tools/mutants` builds the runtime and its tests many times over, and nothing else.
-if Context.environment["CLIPPER_PART"] == "runtime" {
-  var part: Set = ["clipper-runtime", "OCIRuntimeTests"]
+// `tools/mutants` builds a part and its tests many times over, and nothing else.
+let parts: [String: Set<String>] = [
+  "runtime": ["clipper-runtime", "OCIRuntimeTests"],
+  "registry": ["RegistryServerTests", "ECRAPITests", "ConsoleTests", "AccessPoliciesTests"],
+]
+if let name = Context.environment["CLIPPER_PART"], var part = parts[name] {
   var size = 0
   while part.count > size {
     size = part.count
@@ -329,9 +332,11 @@ if Context.environment["CLIPPER_PART"] == "runtime" {
     }
   }
   package.targets.removeAll { !part.contains($0.name) }
-  package.products.removeAll { $0.name != "clipper-runtime" }
-  package.dependencies.removeAll {
-    guard case .sourceControl(_, let location, _) = $0.kind else { return true }
-    return !location.hasSuffix("/swift-system")
+  package.products.removeAll { !part.contains($0.name) }
+  if name == "runtime" {
+    package.dependencies.removeAll {
+      guard case .sourceControl(_, let location, _) = $0.kind else { return true }
+      return !location.hasSuffix("/swift-system")
+    }
   }
 }
