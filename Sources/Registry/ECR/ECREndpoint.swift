@@ -60,6 +60,8 @@ public struct ECREndpoint: Sendable {
       server.logger.info(
         "ecr", metadata: ["operation": "\(target)", "user": "\(verified.key.user)/\(verified.key.id)"])
       return Self.response(.ok, bytes)
+    } catch is RequestBroken {
+      return Self.failure(.serialization("The request's body is not whole."))
     } catch let error as ReadOnlyRefusal {
       return Self.failure(ECRError("AccessDeniedException", error.description))
     } catch let error as QuotaExceeded {

@@ -247,7 +247,7 @@ public final class RegistryServer: Sendable {
     }
     var response = RegistryResponse.failure(error)
     if response.status == .unauthorized { response.headers[.wwwAuthenticate] = challenge(request) }
-    if response.status.kind == .serverError, !(error is RequestBroken) {
+    if response.status.kind == .serverError {
       logger.error(
         "request failed", metadata: ["method": "\(request.method)", "path": "\(request.path)", "error": "\(error)"])
     }

@@ -101,6 +101,21 @@ import Testing
     }
   }
 
+  /// The sender's fault, and told so: no failure of the registry's.
+  @Test(arguments: ["Content-Length: 100\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n5\r\nab"])
+  func aBodyThatIsNotWholeIsTheSendersFault(_ rest: String) async throws {
+    let registry = try TestRegistry()
+    try await Loopback.serving(registry) { port in
+      let digest = TestRegistry.digest(Array("abc".utf8))
+      for request in ["POST /v2/app/blobs/uploads/?digest=\(digest)", "PUT /v2/app/manifests/1"] {
+        let text = "\(request) HTTP/1.1\r\nHost: x\r\n\(rest)"
+        let answer = String(decoding: try await Loopback.talk(port, Array(text.utf8), endsInput: true), as: UTF8.self)
+        #expect(answer.hasPrefix("HTTP/1.1 400") && answer.contains("SIZE_INVALID"), "\(answer)")
+      }
+    }
+    #expect(try registry.registry.repositories(limit: 10).isEmpty)
+  }
+
   @Test func endsConnectionsThatAreTooSlow() async throws {
     let registry = try TestRegistry()
     var limits = ConnectionLimits()

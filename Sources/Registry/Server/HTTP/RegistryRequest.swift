@@ -56,17 +56,22 @@ public struct RegistryRequest: Sendable {
   public func collectBody(limit: Int) async throws -> [UInt8]? {
     if let contentLength, contentLength > limit { return nil }
     var bytes: [UInt8] = []
-    for try await buffer in body {
-      guard bytes.count + buffer.readableBytes <= limit else { return nil }
-      buffer.withUnsafeReadableBytes { bytes.append(contentsOf: $0) }
-    }
+    do {
+      for try await buffer in body {
+        guard bytes.count + buffer.readableBytes <= limit else { return nil }
+        buffer.withUnsafeReadableBytes { bytes.append(contentsOf: $0) }
+      }
+    } catch { throw RequestBroken.when(error) }
     guard contentLength == nil || contentLength == Int64(bytes.count) else { throw RequestBroken() }
     return bytes
   }
 }
 
-/// The connection ended in the middle of a body. Nobody is left to be told.
-public struct RequestBroken: Error {}
+/// A body ended before it was whole, or is none that HTTP has. Mostly nobody is left to be told.
+public struct RequestBroken: Error {
+  /// What an error of reading a body means: the sender's, unless the server itself gives up.
+  static func when(_ error: any Error) -> any Error { error is CancellationError ? error : RequestBroken() }
+}
 
 extension RegistryRequest {
   /// Whether more of a body may follow than is worth reading only to go on with the connection.

@@ -31,6 +31,7 @@ extension RegistryResponse {
       var response = failure(.unsupported, "\(method) is not supported here")
       response.headers[.allow] = allowed.map(\.rawValue).joined(separator: ", ")
       return response
+    case is RequestBroken: return failure(.sizeInvalid, "the request's body is not whole")
     case let error as UpstreamError: return failure(error.code, error.description)
     case let error as EndpointError: return failure(error.code, error.description, status: error.status)
     case ContentError.system(_, _, .noSpace), ContentError.system(_, _, .diskQuotaExceeded), is StorageFull,

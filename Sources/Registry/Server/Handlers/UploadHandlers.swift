@@ -177,7 +177,7 @@ extension RegistryServer {
         try await writing.waitForAll()
         let rest = batch
         try await blocking { try writer.append(rest) }
-        throw error
+        throw RequestBroken.when(error)
       }
       try await writing.waitForAll()
       let rest = batch
