@@ -213,6 +213,48 @@ import Testing
     #expect(try other.createRepository("three").name == "three" && other.usage(of: nil).repositories == 1)
   }
 
+  /// What was refused at its end is over: it neither stays busy nor waits to expire.
+  @Test func endsTheUploadThatIsRefused() async throws {
+    let registry = try TestRegistry()
+    registry.registry.quotaDefaults.quotas.repository = Quota(bytes: 2)
+    try await registry.push(blob: [1], to: "app")
+    let location = try #require(try await registry.send(.post, "/v2/app/blobs/uploads/")["location"])
+    #expect(try await registry.send(.patch, location, body: [1, 2, 3]).status == 202)
+    let digest = TestRegistry.digest([1, 2, 3])
+    #expect(try await registry.send(.put, "\(location)?digest=\(digest)").status == 403)
+    #expect(try await registry.send(.put, "\(location)?digest=\(digest)").codes == ["BLOB_UPLOAD_UNKNOWN"])
+    #expect(try registry.registry.metadata.read { try $0.value(Int.self, "SELECT COUNT(*) FROM registry_upload") } == 0)
+  }
+
+  /// Pushes at once, each of which would fit alone: exactly as many get in as there is room for.
+  @Test func isExactWhenManyPushAtOnce() async throws {
+    let registry = try TestRegistry()
+    try registry.registry.setQuota(Quota(bytes: 700, tags: 5), of: nil)
+    _ = try registry.registry.createRepository("app")
+    let image = try await registry.push(image: "one", to: "app")
+    let before = try #require(try registry.registry.usage(of: nil).bytes)
+    let room = 700 - before
+    let (blobs, tags) = try await withThrowingTaskGroup(of: (isBlob: Bool, status: Int).self) { group in
+      for number in 0..<24 {
+        let bytes = [UInt8](repeating: UInt8(number), count: 40)
+        group.addTask {
+          let path = "/v2/\(number % 2 == 0 ? "app" : "other")/blobs/uploads/?digest=\(TestRegistry.digest(bytes))"
+          return (true, try await registry.send(.post, path, body: bytes).status)
+        }
+        group.addTask { (false, try await registry.send(.put, "/v2/app/manifests/v\(number)", body: image.bytes).status) }
+      }
+      var taken = (blobs: 0, tags: 0)
+      for try await (isBlob, status) in group {
+        #expect(status == 201 || status == 403)
+        if status == 201 { isBlob ? (taken.blobs += 1) : (taken.tags += 1) }
+      }
+      return taken
+    }
+    #expect(Int64(blobs) == room / 40 && tags == 5)
+    let usage = try registry.registry.usage(of: nil)
+    #expect(usage.bytes == before + Int64(blobs) * 40 && usage.tags == 5)
+  }
+
   @Test func hasDefaultsOfTheServer() async throws {
     let registry = try TestRegistry()
     registry.registry.quotaDefaults.quotas.repository = Quota(bytes: 10)

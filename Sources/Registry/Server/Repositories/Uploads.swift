@@ -118,11 +118,12 @@ public final class Uploads: Sendable {
   }
 
   fileprivate func release(_ id: String) throws {
+    // Whatever fails: the client may try again.
+    defer { unlock(id) }
     if main.storage.isShared { try suspend(id) }
     try main.metadata.write { session in
       try session.execute("UPDATE registry_upload SET updated = ?1 WHERE id = ?2", [Registry.now, id])
     }
-    unlock(id)
   }
 
   /// So that another replica finds all of it.
@@ -132,10 +133,7 @@ public final class Uploads: Sendable {
       defer { state.ingest = nil }
       return state.ingest
     }
-    do { try ingest?.suspend() } catch {
-      unlock(id)
-      throw error
-    }
+    try ingest?.suspend()
   }
 
   fileprivate func unlock(_ id: String) {
@@ -168,7 +166,11 @@ public final class Uploads: Sendable {
       throw error
     }
     // Linked before the session ends: a crash in between leaves an upload that expires, not a blob without a link.
-    try writer.registry.linkBlob(digest, size: size, in: writer.repository)
+    do { try writer.registry.linkBlob(digest, size: size, in: writer.repository) } catch {
+      // A quota, say. Nothing is left that could go on.
+      if let id = writer.id { try? forget(id) }
+      throw error
+    }
     if let id = writer.id { try forget(id) }
     return size
   }
