@@ -192,6 +192,47 @@ final class Cluster: Sendable {
     #expect(try a.storage.read(kept, limit: 100) == Self.bytes(10))
   }
 
+  /// What a replica leaves that dies in the middle of a large upload of one request.
+  @Test(arguments: ObjectStorage.installed) func partsOfADeadReplicaAreRemoved(_ kind: ObjectStorage.Kind) throws {
+    let cluster = try Cluster(kind)
+    let (a, b) = (try cluster.replica(), try cluster.replica())
+    let client = b.storage.client
+    func unfinished() throws -> [S3Client.UnfinishedUpload] {
+      var found: [S3Client.UnfinishedUpload] = []
+      try client.unfinishedUploads(under: client.location.prefix) { found += $0 }
+      return found
+    }
+    // Of a request that goes on: it stays, however old it is, and becomes a blob.
+    let (bytes, rest) = (Self.bytes(20 << 20), Self.bytes(10))
+    let living = try a.uploads.openAnonymous(in: "app", of: a.registry, hashing: .sha256)
+    try living.append([ByteBuffer(bytes: bytes)])
+    #expect(try unfinished().count == 1)
+    #expect(try b.storage.collect(dryRun: false, grace: 0, abandoned: -1).uploads == 0)
+    try living.append([ByteBuffer(bytes: rest)])
+    let digest = ContentStore.digest(of: bytes + rest)
+    #expect(try living.finish(expecting: digest) == Int64(bytes.count + rest.count))
+    #expect(try a.storage.read(digest, limit: 32 << 20) == bytes + rest)
+    #expect(try unfinished().isEmpty)
+    // Of a replica that was last heard of long ago.
+    let dead = try a.uploads.openAnonymous(in: "app", of: a.registry, hashing: .sha256)
+    try dead.append([ByteBuffer(bytes: bytes)])
+    try b.registry.metadata.write { try $0.execute("UPDATE registry_ingest SET until = 0") }
+    #expect(try unfinished().count == 1)
+    #expect(try b.storage.collect(dryRun: true, grace: 0, abandoned: -1).uploads == 0)
+    #expect(try b.storage.collect(dryRun: false, grace: 0).uploads == 1)
+    #expect(try unfinished().isEmpty)
+    // Of one that died before it wrote anything down; and one that is not the registry's.
+    let key = b.storage.key(SharedStorage.randomID()), other = client.location.prefix + "other"
+    let lost = try client.beginMultipart(key)
+    _ = try client.finishPart(client.sendPart(key, upload: lost, number: 1, ByteBuffer(bytes: rest)))
+    let foreign = try client.beginMultipart(other)
+    // moto says of all that they began in 2010.
+    if kind != .moto { #expect(try b.storage.collect(dryRun: false, grace: 0).uploads == 0) }
+    #expect(try b.storage.collect(dryRun: false, grace: 0, abandoned: -60_000).uploads == 1)
+    #expect(try unfinished().map(\.key) == [other])
+    try client.abortMultipart(other, upload: foreign)
+  }
+
   /// A blob that is being linked while it is collected is either kept or has to be sent again.
   @Test func aMountAndACollectionDoNotMeetHalfWay() async throws {
     let cluster = try Cluster(#require(ObjectStorage.installed.first))

@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 public import NIOCore
 internal import NIOHTTP1
 
@@ -54,5 +55,40 @@ extension S3Client {
     } catch {
       guard error.isMissing else { throw error }
     }
+  }
+
+  /// An object in parts that is neither finished nor given up.
+  struct UnfinishedUpload: Sendable {
+    let key: String
+    let upload: String
+    /// Milliseconds since 1970; nil where the storage does not say it in a way that is known.
+    let begun: Int64?
+  }
+
+  /// All uploads whose keys begin with `prefix`, some at a time. (Amazon S3 API, ListMultipartUploads)
+  func unfinishedUploads(under prefix: String, _ body: ([UnfinishedUpload]) throws -> Void) throws {
+    var marker: (key: String, upload: String)?
+    while true {
+      let after = marker.map { [("key-marker", $0.key), ("upload-id-marker", $0.upload)] } ?? []
+      let request = Request(method: .GET, query: [("uploads", ""), ("prefix", prefix)] + after)
+      let answer = try send(request).xml(request.what)
+      try body(
+        answer.all("Upload").compactMap { upload in
+          guard let key = upload["Key"]?.text, let id = upload["UploadId"]?.text else { return nil }
+          return UnfinishedUpload(key: key, upload: id, begun: (upload["Initiated"]?.text).flatMap(Self.milliseconds))
+        })
+      guard answer["IsTruncated"]?.text == "true" else { return }
+      let next = (key: answer["NextKeyMarker"]?.text ?? "", upload: answer["NextUploadIdMarker"]?.text ?? "")
+      guard next > (marker ?? ("", "")) else {
+        throw S3Error.malformedAnswer(what: request.what, "it says that more follows, and not where")
+      }
+      marker = next
+    }
+  }
+
+  /// Of `2026-01-02T03:04:05.678Z`.
+  private static func milliseconds(_ time: String) -> Int64? {
+    guard let date = try? Date(time.prefix { $0 != "." && $0 != "Z" } + "Z", strategy: .iso8601) else { return nil }
+    return Int64(exactly: (date.timeIntervalSince1970 * 1000).rounded())
   }
 }

@@ -60,8 +60,8 @@ struct IngestState: Sendable {
 final class SharedIngest: BlobIngest, @unchecked Sendable {
   private let storage: SharedStorage
   private let id: String
-  /// False for an upload of a single request, of which the database knows nothing until it is a blob.
-  private let isRecorded: Bool
+  /// False for an upload of a single request as long as nothing of it is in the storage: the database knows nothing of it.
+  private var isRecorded: Bool
   private var state: IngestState
   private(set) var offset: Int64
 
@@ -129,7 +129,7 @@ final class SharedIngest: BlobIngest, @unchecked Sendable {
     if state.upload == nil {
       state.upload = try client.beginMultipart(key)
       // Who removes what is left of an upload must know it.
-      if isRecorded { try renew() }
+      if isRecorded { try renew() } else { try record() }
     }
     guard let upload = state.upload else { return }
     while sending.count >= Self.partsAtOnce { try finishPart() }
@@ -154,6 +154,18 @@ final class SharedIngest: BlobIngest, @unchecked Sendable {
       recorded.tail = nil
     }
     try save(recorded, until: SharedStorage.now + SharedStorage.lease)
+    renewal = .now + .seconds(20)
+  }
+
+  /// Makes an upload of a single request known while it has parts, of which a process that is killed leaves some.
+  private func record() throws {
+    let (id, upload, holder) = (id, state.upload, storage.holder)
+    try storage.metadata.write { session in
+      try session.execute(
+        "INSERT INTO registry_ingest (id, holder, until, received, upload, parts) VALUES (?1, ?2, ?3, 0, ?4, '')",
+        [id, holder, SharedStorage.now + SharedStorage.lease, upload])
+    }
+    isRecorded = true
     renewal = .now + .seconds(20)
   }
 

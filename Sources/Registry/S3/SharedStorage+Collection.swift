@@ -7,6 +7,8 @@ extension SharedStorage {
   private static let grace: Int64 = 3_600_000
   /// Milliseconds after which an upload without a session of the registry's is nobody's any more.
   private static let forgotten: Int64 = 48 * 3_600_000
+  /// Milliseconds after which an object in parts is nobody's of which no row tells.
+  private static let abandoned: Int64 = 24 * 3_600_000
 
   /// Replicas may collect at once.
   ///
@@ -15,7 +17,7 @@ extension SharedStorage {
     try collect(dryRun: dryRun, grace: Self.grace)
   }
 
-  func collect(dryRun: Bool, grace: Int64) throws -> RemovedBlobs {
+  func collect(dryRun: Bool, grace: Int64, abandoned: Int64 = abandoned) throws -> RemovedBlobs {
     var removed = RemovedBlobs()
     let limit = Self.now - grace
     var last = ""
@@ -31,6 +33,7 @@ extension SharedStorage {
     if !dryRun {
       removed.uploads = try forgetIngests()
       try removeGarbage()
+      removed.uploads += try abortAbandoned(before: Self.now - abandoned)
       _ = try scratch.collect()
     }
     return removed
@@ -97,6 +100,32 @@ extension SharedStorage {
       try metadata.write { session in
         for entry in page { try session.execute("DELETE FROM registry_garbage WHERE object = ?1", [entry.object]) }
       }
+    }
+  }
+
+  /// Ends objects in parts that no row names: a replica that died between their beginning and the row has left them, or
+  /// one of an older version. Returns how many.
+  private func abortAbandoned(before limit: Int64) throws -> Int {
+    let prefix = client.location.prefix + "data/"
+    var count = 0
+    do {
+      try client.unfinishedUploads(under: prefix) { uploads in
+        // Asked after they were listed: one that goes on has had its row since it began.
+        for upload in uploads where upload.begun.map({ $0 < limit }) ?? false {
+          guard upload.key.hasPrefix(prefix), try !isNamed(upload) else { continue }
+          try client.abortMultipart(upload.key, upload: upload.upload)
+          count += 1
+        }
+      }
+    } catch S3Error.refused(let status, _, _, _) where status == 403 || status == 501 {
+      // Credentials that may not list uploads, or a storage that cannot: the bucket's own rule is left then.
+    }
+    return count
+  }
+
+  private func isNamed(_ upload: S3Client.UnfinishedUpload) throws -> Bool {
+    try metadata.read { session in
+      try session.exists("SELECT 1 FROM registry_ingest WHERE upload = ?1", [upload.upload])
     }
   }
 }
