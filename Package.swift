@@ -308,7 +308,7 @@ let package = Package(
     // The flow as a person sees it: the programs themselves, and other tools as their clients.
     .testTarget(
       name: "EndToEnd", dependencies: ["TestServices", "Kernel", system], path: "Tests/EndToEnd",
-      exclude: ["Cluster", "RuntimePeers", "ECRClients"], swiftSettings: settings),
+      exclude: ["Attacks", "Cluster", "RuntimePeers", "ECRClients"], swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// The registry's own program, where its disk, its process or a client lets it down.
@@ -97,6 +98,59 @@ struct RegistryFaultTests {
       kill -0 $server
       """)
     try machine.succeed("unshare --mount --propagation private bash readonly")
+  }
+
+  /// As a file system does it that has met an error: for everybody at once, open files too.
+  @Test(.enabled(if: Host.has("mkfs.ext4") && access("/dev/loop-control", F_OK) == 0, "SKIPPED: needs loop devices and ext4"))
+  func aFailingDiskRefusesChangesAndServesPulls() throws {
+    let machine = try Machine()
+    try machine.write(
+      "failing",
+      """
+      set -euo pipefail
+      truncate -s 64m disk; mkfs.ext4 -q -F disk; mkdir small
+      mount -o loop,errors=remount-ro disk small
+      export CLIPPER_ROOT=$PWD/small/root
+      printf correct-horse | clipper registry user add --password-stdin ada > /dev/null
+      \(Self.serve(15105))
+      head -c 1000000 /dev/urandom > kept; head -c 100000 /dev/urandom > little
+      printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}' > index
+      put() { status PUT /v2/app/manifests/$1 -H 'Content-Type: application/vnd.oci.image.index.v1+json' --data-binary @index; }
+      is "$(status POST "/v2/app/blobs/uploads/?digest=$(digest kept)" --data-binary @kept)" 201
+      is "$(put 1)" 201
+      at=$(location app)
+      is "$(status PATCH $at --data-binary @little)" 202
+      sync
+      echo fault > /sys/fs/ext4/$(basename $(findmnt -no SOURCE small))/trigger_fs_error
+      # Asked twice: no request leaves anything taken.
+      for i in 1 2; do
+        is "$(status POST "/v2/app/blobs/uploads/?digest=$(digest little)" --data-binary @little)" 503
+        grep -q UNAVAILABLE answer
+        is "$(status POST /v2/app/blobs/uploads/)" 503
+        is "$(status PATCH $at --data-binary @little)" 503
+        is "$(put 2)" 503
+        is "$(status DELETE /v2/app/manifests/1 -u ada:correct-horse)" 503
+        curl -s http://$HOST/v2/app/blobs/$(digest kept) | cmp - kept
+        is "$(status GET /v2/app/manifests/1)" 200
+        cmp answer index
+        is "$(status GET /v2/app/manifests/2)" 404
+        is "$(status GET /healthz)" 200
+        is "$(status GET /readyz)" 503
+      done
+      kill $server; wait $server || true
+      ! clipper registry serve --listen $HOST --tls off 2> refused
+      grep -qi 'read-only' refused
+      # On a disk that can be written again all is as it was.
+      umount small; e2fsck -fy disk > /dev/null 2>&1 || test $? -le 2
+      mount -o loop disk small; start
+      is "$(status GET /v2/app/manifests/1)" 200
+      curl -s http://$HOST/v2/app/blobs/$(digest kept) | cmp - kept
+      is "$(status PATCH $at --data-binary @little)" 202
+      is "$(put 2)" 201
+      kill $server; wait $server || true; trap - EXIT
+      umount small
+      """)
+    try machine.succeed("unshare --mount --propagation private bash failing")
   }
 
   /// Hundreds of bad requests, and the server is as it was: alive, and no larger than it has to be.
