@@ -289,8 +289,9 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Signatures", "Scanning", "AccessPolicies", "DistributionSpec", "ImageSpec", "Layers", "RegistryServer", "ECRAPI",
-        "Lifecycle", httpTypes,
+        "DockerfileSyntax", "BuildGraph", "Signatures", "Scanning", "AccessPolicies", "DistributionSpec", "ImageSpec",
+        "Layers", "RegistryClient", "ConfigurationFiles", "RegistryServer", "ECRAPI", "Console", "S3Storage", "Lifecycle",
+        "KubeManifests", httpTypes, nioCore,
       ], path: "Tests/Fuzz/Targets", swiftSettings: common),
     .testTarget(
       name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: common),

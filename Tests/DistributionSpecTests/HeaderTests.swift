@@ -79,6 +79,9 @@ import Testing
     #expect(ByteRange.bounded(first: 5, last: 99).resolved(size: 10) == 5..<10)
     #expect(ByteRange.from(10).resolved(size: 10) == nil)
     #expect(ByteRange.suffix(50).resolved(size: 10) == 0..<10)
+    // Together more bytes than there are numbers: the whole.
+    let many = Array(repeating: [ByteRange.from(9), .bounded(first: 0, last: 3)], count: 16).flatMap { $0 }
+    #expect(ByteRange.resolve(many, size: (1 << 62) - 1) == nil)
     #expect(ByteRange.suffix(0).resolved(size: 10) == nil)
     #expect(ByteRange.from(7).description == "bytes=7-")
   }

@@ -11,7 +11,10 @@ struct ValueTests {
     #expect(RetryAfter.parse(header, now: 784_111_740) == wait)
   }
 
-  @Test(arguments: ["-1", "soon", "", "Sun, 06 Foo 1994 08:49:37 GMT"])
+  @Test(arguments: [
+    "-1", "soon", "", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 1994 9223372036854775807:49:37 GMT",
+    "Sun, -9223372036854775808 Nov 1994 08:49:37 GMT",
+  ])
   func ignoresARetryAfterThatItCannotRead(_ header: String) { #expect(RetryAfter.parse(header, now: 0) == nil) }
 
   @Test(arguments: [

@@ -63,6 +63,21 @@ import Testing
     }
   }
 
+  /// What a stranger's package says of itself stays a value: it can neither begin nor end one.
+  @Test func keepsAValueInItsMarks() throws {
+    let images = try TestImages()
+    let layer: [TestImages.Entry] = [
+      .text("node_modules/a/package.json", #"{"name":"<text>","version":"1</te</text>xt>","license":"MIT"}"#),
+      .text("x</text>\nPackageName: evil/requirements.txt", "b==1.0.0\n"),
+    ]
+    let bill = BillOfMaterials(try images.scan(images.image([layer])), name: "registry.example/team/app:1")
+    let text = String(decoding: try bill.document(.spdxTagValue), as: UTF8.self)
+    let marked = text.split(separator: "<text>", omittingEmptySubsequences: false)
+    #expect(text.contains("PackageName: b\n") && marked.count == 2)
+    for piece in marked.dropFirst() { #expect(piece.ranges(of: "</text>").count == 1) }
+    #expect(marked.first?.contains("</text>") == false && marked.first?.contains("evil") == false)
+  }
+
   /// The formats' own validators, where Python has them.
   @Test func validatorsFindNothing() throws {
     let script = """

@@ -152,6 +152,7 @@ enum ConsoleRoute: Hashable, Sendable {
     var bytes: [UInt8] = []
     var rest = Array(text.utf8)[...]
     while let byte = rest.popFirst() {
+      guard byte != 0 else { return nil }
       guard byte == UInt8(ascii: "%") else {
         bytes.append(byte)
         continue

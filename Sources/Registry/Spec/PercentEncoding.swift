@@ -20,7 +20,7 @@ public enum PercentEncoding {
 
   /// nil where a `%` is not followed by two hexadecimal digits, or the result is not UTF-8 or has a NUL.
   public static func decode(_ text: some StringProtocol) -> String? {
-    guard text.utf8.contains(UInt8(ascii: "%")) else { return String(text) }
+    guard text.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == 0 }) else { return String(text) }
     var bytes: [UInt8] = []
     var iterator = text.utf8.makeIterator()
     while let byte = iterator.next() {

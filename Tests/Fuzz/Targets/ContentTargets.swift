@@ -30,7 +30,41 @@ extension FuzzTarget {
       }
       require(counter.count <= bytes.count, "\(counter.count) bytes of content out of \(bytes.count)")
     },
+    // The first byte is the size of the pieces that the rest comes in.
+    FuzzTarget("layers") { bytes in
+      let rest = Array(bytes.dropFirst())
+      let compression = Compression.detect(rest.prefix(Compression.prefixLength))
+      let whole = decompressed(rest, compression, piece: max(rest.count, 1))
+      let pieces = decompressed(rest, compression, piece: max(1, Int(bytes.first ?? 1)))
+      require(whole.isComplete == pieces.isComplete, "whole \(whole.isComplete), in pieces \(pieces.isComplete)")
+      // What is not complete may have been given out to another point.
+      if whole.isComplete { require(whole.bytes == pieces.bytes, "pieces differ from the whole") }
+    },
   ]
+}
+
+/// Bytes of a stream up to the first mebibyte, and whether it ended well within them.
+private func decompressed(
+  _ bytes: [UInt8], _ compression: Compression, piece: Int
+) -> (bytes: [UInt8], isComplete: Bool) {
+  struct Enough: Error {}
+  var result: [UInt8] = []
+  func take(_ buffer: UnsafeRawBufferPointer) throws {
+    result += buffer
+    guard result.count <= 1 << 20 else { throw Enough() }
+  }
+  do {
+    let decompressor = try Decompressor(compression)
+    try bytes.withUnsafeBytes { all in
+      for start in stride(from: 0, to: all.count, by: piece) {
+        try decompressor.write(UnsafeRawBufferPointer(rebasing: all[start..<min(start + piece, all.count)]), take)
+      }
+    }
+    try decompressor.finish(take)
+    return (result, true)
+  } catch {
+    return (Array(result.prefix(1 << 20)), false)
+  }
 }
 
 private final class ContentCounter: TarConsumer {

@@ -16,7 +16,7 @@ public struct FuzzTarget: Sendable {
   }
 
   /// Each list stands in the file of its targets.
-  public static let all: [FuzzTarget] = wire + content + signed + policies + scans
+  public static let all: [FuzzTarget] = wire + senders + content + signed + policies + scans + files
 }
 
 /// Ends the process, whatever the optimiser thinks of preconditions.

@@ -1,3 +1,5 @@
+import ImageSpec
+
 @testable import Scanning
 
 extension FuzzTarget {
@@ -62,6 +64,29 @@ extension FuzzTarget {
       }
       if let cvss = advisory.cvss { require((0...10).contains(cvss.score), "the score \(cvss.score)") }
     },
+    // Parted by vertical tabs: what a package says of itself, in an image that says when it was made.
+    FuzzTarget("bills") { bytes in
+      let lines = bytes.dropFirst().split(separator: 0x0B, omittingEmptySubsequences: false)
+        .map { String(decoding: $0, as: UTF8.self) }
+      let kind = PackageKind.allCases[Int(bytes.first ?? 0) % PackageKind.allCases.count]
+      guard lines.count >= 8, var package = Package(kind, lines[0], lines[1]) else { return }
+      (package.licenses, package.supplier, package.path) = ([lines[2], lines[3]], lines[4], lines[5])
+      var config = ImageConfig(platform: .host)
+      (config.created, config.architecture) = (lines[6], lines[7])
+      guard let digest = try? Digest(parsing: "sha256:" + String(repeating: "a", count: 64)) else { return }
+      let image = ScannedImage(
+        digest: digest, config: config, system: OperatingSystem(parsing: Array(lines[7].utf8)), packages: [package])
+      let bill = BillOfMaterials(image, name: "registry.example/app:1")
+      for format in BillFormat.allCases {
+        guard let document = try? bill.document(format) else { return require(false, "no \(format) of \(package)") }
+        if format == .spdxTagValue {
+          let tags = tags(String(decoding: document, as: UTF8.self))
+          require(tags.filter { $0 == "PackageName" }.count == (image.system == nil ? 2 : 3), "packages that are none")
+        } else {
+          require((try? JSON(parsing: document)) != nil, "no JSON: \(package)")
+        }
+      }
+    },
     // Lines: the first byte chooses the scheme; two versions.
     FuzzTarget("versions") { bytes in
       guard let first = bytes.first else { return }
@@ -74,4 +99,22 @@ extension FuzzTarget {
       require(scheme.compare(left, left) == 0, "\(scheme): \(left) is not itself")
     },
   ]
+
+  /// Of an SPDX document, those within marked texts left out. (SPDX 2.3, 4.4)
+  private static func tags(_ document: String) -> [String] {
+    var tags: [String] = []
+    var rest = document[...]
+    while !rest.isEmpty {
+      let line = rest.prefix { !$0.isNewline }
+      let halves = line.split(separator: ":", maxSplits: 1)
+      if halves.count == 2 { tags.append(String(halves[0])) }
+      if halves.count == 2, halves[1].hasPrefix(" <text>") {
+        rest = (rest.firstRange(of: "</text>").map { rest[$0.upperBound...] } ?? "").drop { !$0.isNewline }
+      } else {
+        rest = rest.dropFirst(line.count)
+      }
+      rest = rest.dropFirst()
+    }
+    return tags
+  }
 }

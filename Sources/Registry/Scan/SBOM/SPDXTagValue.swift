@@ -4,8 +4,9 @@ enum SPDXTagValue {
     var text = ""
     func add(_ tag: String, _ value: String?) {
       guard let value else { return }
-      // A value of several lines stands between marks.
-      text += value.contains { $0.isNewline } ? "\(tag): <text>\(value)</text>\n" : "\(tag): \(value)\n"
+      // A value of several lines stands between marks. Marks in a stranger's text would begin or end it elsewhere.
+      let plain = unmarked(value)
+      text += plain.contains { $0.isNewline } ? "\(tag): <text>\(plain)</text>\n" : "\(tag): \(plain)\n"
     }
     add("SPDXVersion", document.spdxVersion)
     add("DataLicense", document.dataLicense)
@@ -35,8 +36,7 @@ enum SPDXTagValue {
     for license in document.hasExtractedLicensingInfos ?? [] {
       text += "\n"
       add("LicenseID", license.licenseId)
-      // The end mark in a stranger's text would end it early.
-      text += "ExtractedText: <text>\(license.extractedText.replacing("</text>", with: ""))</text>\n"
+      text += "ExtractedText: <text>\(unmarked(license.extractedText))</text>\n"
       add("LicenseName", license.name)
     }
     text += "\n"
@@ -46,5 +46,14 @@ enum SPDXTagValue {
         "\(relationship.spdxElementId) \(relationship.relationshipType) \(relationship.relatedSpdxElement)")
     }
     return Array(text.utf8)
+  }
+
+  /// Without marks, also those that come to be where one was taken out.
+  private static func unmarked(_ text: String) -> String {
+    var text = text
+    while text.contains("<text>") || text.contains("</text>") {
+      text = text.replacing("</text>", with: "").replacing("<text>", with: "")
+    }
+    return text
   }
 }

@@ -89,6 +89,15 @@ public final class Authenticator: Sendable {
   /// The same, with a token that may have ended.
   func signIn(authorization: String?) async throws -> SignIn {
     guard let authorization, !authorization.isEmpty else { return SignIn(principal: .anonymous) }
+    let (user, password) = try Self.credentials(authorization)
+    // podman and skopeo send an empty pair where they have no credentials.
+    if user.isEmpty, password.isEmpty { return SignIn(principal: .anonymous) }
+    return user == "AWS"
+      ? try signIn(token: password) : SignIn(principal: try await principal(user: user, password: password))
+  }
+
+  /// User and password of a header of the scheme Basic. (RFC 7617, section 2)
+  static func credentials(_ authorization: String) throws(AuthenticationFailure) -> (user: String, password: String) {
     guard let space = authorization.firstIndex(of: " ") else { throw AuthenticationFailure.malformed }
     let scheme = authorization[..<space]
     guard scheme.lowercased() == "basic" else { throw AuthenticationFailure.unsupportedScheme(String(scheme)) }
@@ -96,12 +105,7 @@ public final class Authenticator: Sendable {
     guard value.utf8.count <= 8192, let data = Data(base64Encoded: String(value)),
       let text = String(validating: data, as: UTF8.self), let colon = text.firstIndex(of: ":")
     else { throw AuthenticationFailure.malformed }
-    let user = String(text[..<colon])
-    let password = String(text[text.index(after: colon)...])
-    // podman and skopeo send an empty pair where they have no credentials.
-    if user.isEmpty, password.isEmpty { return SignIn(principal: .anonymous) }
-    return user == "AWS"
-      ? try signIn(token: password) : SignIn(principal: try await principal(user: user, password: password))
+    return (String(text[..<colon]), String(text[text.index(after: colon)...]))
   }
 
   /// A token for `key`, and its end in seconds since 1970: the key's own where that comes first.

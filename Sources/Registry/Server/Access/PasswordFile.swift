@@ -60,7 +60,7 @@ public final class PasswordFile: Sendable {
     Array(users.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)\n" }.joined().utf8)
   }
 
-  private static func parse(_ bytes: [UInt8], _ place: String) throws -> [String: String] {
+  static func parse(_ bytes: [UInt8], _ place: String) throws -> [String: String] {
     var users: [String: String] = [:]
     let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() {
