@@ -100,6 +100,15 @@ import Testing
 
   @Test func boundsItsInput() {
     #expect(problems(String(repeating: "#", count: 2 << 20)) == ["r.yaml: it is larger than 1 MiB"])
+    // Nine aliases of nine aliases, and so on: as a key they would be compared word by word.
+    let levels = Array("abcdefghijklmnopqrstuvwxyz")
+    let bomb = levels.indices.dropFirst().map { index in
+      "\(levels[index]): &\(levels[index]) [" + Array(repeating: "*\(levels[index - 1])", count: 9).joined(separator: ",") + "]\n"
+    }
+    #expect(problems("a: &a x\n" + bomb.joined() + "? *z\n: 1\n").contains { $0.contains("anchors") })
+    // Texts may look like that.
+    let texts = Array(repeating: "\"a &y *y\"", count: 10).joined(separator: ", ")
+    #expect(problems("tls: {names: [\(texts)]}").isEmpty)
     let deep = "tls: " + String(repeating: "[", count: 40) + String(repeating: "]", count: 40)
     #expect(problems(deep).contains { $0.contains("deeper than 16") })
   }

@@ -28,6 +28,9 @@ struct ConfigurationNode {
   static func parse(_ bytes: [UInt8], file: String) throws(ConfigurationProblems) -> ConfigurationNode {
     guard bytes.count <= 1 << 20 else { throw .init(file, 0, "", "it is larger than 1 MiB") }
     guard let text = String(validating: bytes, as: UTF8.self) else { throw .init(file, 0, "", "it is not text in UTF-8") }
+    // Yams compares keys with every alias written out: a few lines of aliases of aliases would take for ever. The few that
+    // come through here are refused where they stand.
+    guard aliasCount(bytes) <= 16 else { throw .init(file, 0, "", "anchors and aliases are not supported here") }
     do {
       let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
       guard let root = try parser.nextRoot() else { return ConfigurationNode(line: 1, content: .mapping([])) }
@@ -43,6 +46,31 @@ struct ConfigurationNode {
       throw described(error, file)
     } catch {
       throw .init(file, 0, "", "\(error)")
+    }
+  }
+
+  /// What looks like an alias of an anchor before it; also in quotes, where it is neither. (YAML 1.2, section 7.1)
+  private static func aliasCount(_ bytes: [UInt8]) -> Int {
+    var anchors: Set<ArraySlice<UInt8>> = []
+    var count = 0
+    for index in bytes.indices where bytes[index] == UInt8(ascii: "&") || bytes[index] == UInt8(ascii: "*") {
+      guard index == 0 || opening.contains(bytes[index - 1]) else { continue }
+      let name = bytes[(index + 1)...].prefix(256).prefix(while: isNameByte)
+      guard !name.isEmpty else { continue }
+      if bytes[index] == UInt8(ascii: "&") { anchors.insert(name) } else if anchors.contains(name) { count += 1 }
+    }
+    return count
+  }
+
+  /// What may stand before a value: blanks, breaks (also Unicode's and a byte order mark, by their last byte), indicators.
+  private static let opening: [UInt8] = Array(" \t\r\n[{,:-?".utf8) + [0x85, 0xa8, 0xa9, 0xbf]
+
+  private static func isNameByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+      true
+    default: false
     }
   }
 
