@@ -51,6 +51,7 @@ struct RegistryFaultTests {
       set -euo pipefail
       mkdir small; mount -t tmpfs -o size=24m tmpfs small
       export CLIPPER_ROOT=$PWD/small/root
+      printf correct-horse | clipper registry user add --password-stdin ada > /dev/null
       \(Self.serve(15102))
       head -c 1000000 /dev/urandom > kept; head -c 40000000 /dev/urandom > big; head -c 100000 /dev/urandom > little
       is "$(status POST "/v2/app/blobs/uploads/?digest=$(digest kept)" --data-binary @kept)" 201
@@ -59,6 +60,14 @@ struct RegistryFaultTests {
       grep -q UNAVAILABLE answer
       at=$(location app)
       is "$(status PATCH $at -T big -H 'Transfer-Encoding: chunked' -H 'Expect:')" 507
+      # Uploads leave room for what deletes: nobody has to free some by hand.
+      push() { status POST "/v2/$1/blobs/uploads/?digest=$(digest $2)" --data-binary @$2; }
+      is "$(push app kept)" 507
+      is "$(status DELETE $at)" 204
+      is "$(push unused little)" 201
+      at=$(location app)
+      is "$(status PATCH $at -T big -H 'Transfer-Encoding: chunked' -H 'Expect:')" 507
+      is "$(status DELETE /v2/unused/blobs/$(digest little) -u ada:correct-horse)" 202
       # What is there is served, and the rest says why it cannot be done.
       curl -s http://$HOST/v2/app/blobs/$(digest kept) | cmp - kept
       is "$(status GET /healthz)" 200

@@ -136,6 +136,10 @@ public final class Uploads: Sendable {
     try ingest?.suspend()
   }
 
+  fileprivate func checkRoom(for count: Int) throws {
+    guard try Int64(count) <= main.storage.room() ?? .max else { throw StorageFull() }
+  }
+
   fileprivate func unlock(_ id: String) {
     sessions.withLock { $0[id] }?.state.withLock { state in
       state.isBusy = false
@@ -240,6 +244,7 @@ final class UploadWriter: Sendable {
 
   func append(_ buffers: [ByteBuffer]) throws {
     let total = buffers.reduce(0) { $0 + $1.readableBytes }
+    try uploads.checkRoom(for: total)
     guard buffers.count > 1, total / buffers.count < 64 << 10 else {
       for buffer in buffers { try buffer.withUnsafeReadableBytes { try ingest.append($0) } }
       return

@@ -31,7 +31,10 @@ final class FileStorage: BlobStorage {
     FileIngest(try store.ingest(id.map { "registry-\($0)" }, hashing: algorithm))
   }
 
-  func room() throws -> Int64? { try store.room() }
+  /// Bytes that blobs leave on the disk: what deletes something has to be written down too.
+  private static let reserve: Int64 = 16 << 20
+
+  func room() throws -> Int64? { max(0, try store.room() - Self.reserve) }
 
   func keeping<Result>(_ body: () throws -> Result) throws -> Result {
     let lease = try store.lease()
