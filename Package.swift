@@ -74,7 +74,8 @@ func systemLibrary(_ name: String, _ package: String) -> Target {
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", swiftSettings: settings)
+  .testTarget(
+    name: "\(name)Tests", dependencies: dependencies + ["TestDirectories"], path: "Tests/\(name)Tests", swiftSettings: settings)
 }
 
 let package = Package(
@@ -231,7 +232,7 @@ let package = Package(
       name: "BuildSolverTests",
       dependencies: [
         "BuildSolver", "BuildGraph", "DockerfileSyntax", "ImageSpec", "Content", "Snapshots", "Layers",
-        "RegistryClient", "Kernel",
+        "RegistryClient", "Kernel", "TestDirectories",
         system,
       ], path: "Tests/BuildSolverTests", swiftSettings: common),
     tests("DockerfileSyntax", ["DockerfileSyntax"]),
@@ -247,12 +248,13 @@ let package = Package(
     tests("Scanning", ["Scanning", "Metadata", "Content", "ImageSpec", "Layers", "Kernel", system]),
     tests("RegistryClient", ["RegistryClient", "DistributionSpec", "Content", "ImageSpec", "Kernel", system]),
     .testTarget(
-      name: "EngineTests", dependencies: ["Engine", "ImageSpec", "RuntimeSpec", "Sandboxes", "Kernel", system],
+      name: "EngineTests", dependencies: ["Engine", "ImageSpec", "RuntimeSpec", "Sandboxes", "Kernel", "TestDirectories", system],
       path: "Tests/EngineTests", swiftSettings: common),
     .testTarget(
       name: "KubeManifestsTests",
       dependencies: [
         "KubeManifests", "Engine", "ImageSpec", "RuntimeSpec", "RegistryClient", "Sandboxes", "Content", "Kernel",
+        "TestDirectories",
         system,
       ], path: "Tests/KubeManifestsTests", swiftSettings: common),
     tests("Netlink", ["Netlink"]),
@@ -295,20 +297,21 @@ let package = Package(
       ], path: "Tests/Fuzz/Targets", swiftSettings: common),
     .testTarget(
       name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: common),
+    .target(name: "TestDirectories", dependencies: ["Kernel", system], path: "Tests/Directories", swiftSettings: settings),
     .target(
-      name: "TestServices", dependencies: ["Metadata", "PostgresMetadata", "Kernel", logging, system], path: "Tests/Services",
-      swiftSettings: settings),
+      name: "TestServices", dependencies: ["Metadata", "PostgresMetadata", "TestDirectories", "Kernel", logging, system],
+      path: "Tests/Services", swiftSettings: settings),
     tests("Metadata", ["Metadata", "PostgresMetadata", "TestServices", "Content", "Kernel", logging, system]),
     .testTarget(
       name: "S3StorageTests",
       dependencies: [
         "S3Storage", "RegistryServer", "PostgresMetadata", "Metadata", "TestServices", "DistributionSpec", "Content",
-        "ImageSpec", "Kernel", logging, nioCore, nioHTTP1, system,
+        "ImageSpec", "Kernel", "TestDirectories", logging, nioCore, nioHTTP1, system,
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
       ], path: "Tests/S3StorageTests", swiftSettings: common),
     // The flow as a person sees it: the programs themselves, and other tools as their clients.
     .testTarget(
-      name: "EndToEnd", dependencies: ["TestServices", "Kernel", system], path: "Tests/EndToEnd",
+      name: "EndToEnd", dependencies: ["TestServices", "TestDirectories", "Kernel", system], path: "Tests/EndToEnd",
       exclude: ["Attacks", "Cluster", "RuntimePeers", "ECRClients"], swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

@@ -8,6 +8,7 @@ import RegistryClient
 import Snapshots
 import Synchronization
 import SystemPackage
+import TestDirectories
 
 let isRoot = geteuid() == 0
 
@@ -21,9 +22,7 @@ final class Workbench: Sendable {
 
   /// - Parameter name: of the store's directory.
   init(store name: String = "store") throws {
-    var template = Array("\(NSTemporaryDirectory())/clipper-build-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno(rawValue: errno) }
-    root = FilePath(String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    root = try makeTestDirectory("clipper-build")
     try makeDirectories(root.appending("context"))
     try makeDirectories(root.appending(name))
     content = try ContentStore.open(root.appending(name))

@@ -1,6 +1,7 @@
 import Glibc
 import Kernel
 import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import Cgroups
@@ -9,8 +10,7 @@ import Testing
   let directory: FilePath
 
   init() throws {
-    var name = Array("/var/tmp/clipper-cgroup.XXXXXX\0".utf8CString)
-    directory = FilePath(String(cString: try #require(mkdtemp(&name))))
+    directory = try makeTestDirectory("clipper-cgroup", in: "/var/tmp")
   }
 
   deinit { try? removeTree(directory) }

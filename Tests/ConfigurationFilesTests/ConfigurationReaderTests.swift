@@ -1,6 +1,7 @@
 import Glibc
 import Kernel
 import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import ConfigurationFiles
@@ -128,8 +129,7 @@ import Testing
   }
 
   @Test func readsSecretsFromFilesAndShowsNone() throws {
-    var template = Array("/tmp/configuration-test.XXXXXX".utf8CString)
-    let directory = FilePath(String(cString: try #require(mkdtemp(&template))))
+    let directory = try makeTestDirectory("configuration-test")
     defer { try? removeTree(directory) }
     let path = directory.appending("key")
     try writeFileAtomically(path, Array("hush: hush\n".utf8))

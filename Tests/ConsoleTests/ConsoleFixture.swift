@@ -10,6 +10,7 @@ import Logging
 import NIOCore
 import RegistryServer
 import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import Console
@@ -23,9 +24,7 @@ final class ConsoleFixture: Sendable {
   let console: Console
 
   init(anonymous: AnonymousAccess = .push, realms: RealmTable = .onlyMain) throws {
-    var template = Array("/tmp/console-test.XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno.current }
-    root = FilePath(String(cString: template))
+    root = try makeTestDirectory("console-test")
     registry = try Registry(try ContentStore.open(root, longLived: true, readers: 2))
     files = RegistryFiles(root: root)
     try files.passwords.set("ada", password: "secret", cost: 4)

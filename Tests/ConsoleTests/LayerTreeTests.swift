@@ -5,6 +5,7 @@ import Kernel
 import Layers
 import RegistryServer
 import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import Console
@@ -13,9 +14,7 @@ import Testing
   private final class Directory {
     let path: FilePath
     init() throws {
-      var template = Array("/tmp/layer-tree.XXXXXX".utf8CString)
-      guard mkdtemp(&template) != nil else { throw Errno.current }
-      path = FilePath(String(cString: template))
+      path = try makeTestDirectory("layer-tree")
     }
     deinit { try? removeTree(path) }
   }

@@ -2,6 +2,7 @@ import Content
 import Foundation
 import ImageSpec
 import SystemPackage
+import TestDirectories
 import Testing
 
 @Suite struct ContentTests {
@@ -158,9 +159,7 @@ final class TemporaryRoot: Sendable {
   let path: FilePath
 
   init() throws {
-    var template = Array("\(NSTemporaryDirectory())/clipper-test-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno(rawValue: errno) }
-    path = FilePath(String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    path = try makeTestDirectory("clipper-test")
   }
 
   deinit { try? FileManager.default.removeItem(atPath: path.string) }

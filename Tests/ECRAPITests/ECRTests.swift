@@ -10,6 +10,7 @@ import Logging
 import NIOCore
 import RegistryServer
 import SystemPackage
+import TestDirectories
 import TestServices
 import Testing
 
@@ -23,9 +24,7 @@ final class TestECR: Sendable {
   let key: AccessKey
 
   init(region: String? = nil, declared: [Realm] = []) throws {
-    var template = Array("/tmp/ecr-test.XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno.current }
-    root = FilePath(String(cString: template))
+    root = try makeTestDirectory("ecr-test")
     let files = RegistryFiles(root: root)
     registry = try Registry(
       ContentStore.open(root, longLived: true, readers: 2), metadata: TestDatabase.metadata(root))
@@ -39,7 +38,7 @@ final class TestECR: Sendable {
       policy: AccessPolicy(), realms: realms, endpoints: [ECREndpoint().endpoint], logger: logger)
   }
 
-  deinit { try? removeTree(root) }
+  deinit { try? TestDatabase.remove(root) }
 
   /// What a test changes of a good request.
   struct Variation: Sendable {

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Kernel
 import SystemPackage
+import TestDirectories
 import Testing
 
 /// One throw-away host for a test: a store, a run directory and a client configuration of its own.
@@ -14,23 +15,39 @@ final class Machine: Sendable {
   let environment: [String: String]
 
   init() throws {
-    let made = Glibc.mkdtemp(strdup("/var/tmp/clipper-e2e.XXXXXX"))
-    directory = String(cString: try #require(made))
     clipper = try #require(Self.product("clipper"))
+    directory = try makeTestDirectory("clipper-e2e", in: "/var/tmp").string
     var environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("CLIPPER_") }
     environment["CLIPPER_ROOT"] = directory + "/root"
     environment["CLIPPER_RUN_ROOT"] = directory + "/run"
     environment["CLIPPER_RUNTIME"] = Self.product("clipper-runtime")
     environment["DOCKER_CONFIG"] = directory + "/docker"
     environment["HOME"] = directory
+    environment["TMPDIR"] = directory
     for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] { environment[name] = nil }
     self.environment = environment
+    try writeFileAtomically(FilePath(directory + "/.close"), Array(Self.closing(directory, clipper, environment).utf8), mode: 0o700)
   }
 
   deinit {
-    _ = try? run("\(clipper) ps -aq | xargs -r \(clipper) rm -f -v")
-    _ = try? run("mount | awk '{print $3}' | grep '^\(directory)/' | sort -r | xargs -r umount -l")
+    var spawn = Spawn("/usr/bin/timeout", ["-k", "5", "60", directory + "/.close"])
+    spawn.environment = ["PATH=\(environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin")"]
+    if let pid = try? spawn.start() { _ = try? waitForProcess(pid) }
     try? FileManager.default.removeItem(atPath: directory)
+  }
+
+  /// Ends all that a machine has started: processes carry its directory in their environment.
+  private static func closing(_ directory: String, _ clipper: String, _ environment: [String: String]) -> String {
+    """
+    #!/bin/bash
+    while processes=$(grep -slzxF 'MACHINE=\(directory)' /proc/[0-9]*/environ); do
+      kill -KILL $(grep -o '[0-9]*' <<< "$processes")
+      sleep 0.05
+    done 2>/dev/null
+    export \(environment.filter { $0.key.hasPrefix("CLIPPER_") }.map { "\($0.key)='\($0.value)'" }.joined(separator: " "))
+    '\(clipper)' ps -aq | xargs -r '\(clipper)' rm -f -v
+    awk '{print $5}' /proc/self/mountinfo | grep '^\(directory)/' | sort -r | xargs -r umount -l
+    """
   }
 
   /// The programs stand beside the test bundle.

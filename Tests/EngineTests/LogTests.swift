@@ -1,5 +1,6 @@
 import Kernel
 import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import Engine
@@ -9,8 +10,7 @@ import Testing
   private func lines(
     _ current: [String], rotated: [[String]] = [], tail: Int? = nil, broken: String = "", limit: Int = .max
   ) throws -> [String] {
-    let directory = FilePath("/tmp/clipper-log-test-\(UInt64.random(in: 0...UInt64.max))")
-    try makeDirectories(directory)
+    let directory = try makeTestDirectory("clipper-log-test")
     defer { try? removeTree(directory) }
     let path = directory.appending("log")
     for (index, file) in rotated.enumerated() {

@@ -1,6 +1,7 @@
 import Glibc
 import Kernel
 import SystemPackage
+import TestDirectories
 import Testing
 
 /// Settings of a kernel, as files.
@@ -8,8 +9,7 @@ final class UserNamespacesTests {
   let settings: FilePath
 
   init() throws {
-    var name = Array("/tmp/clipper-sysctl.XXXXXX\0".utf8CString)
-    settings = FilePath(String(cString: try #require(mkdtemp(&name))))
+    settings = try makeTestDirectory("clipper-sysctl")
     for kind in ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time"] {
       try set("user/max_\(kind)_namespaces", 99)
     }

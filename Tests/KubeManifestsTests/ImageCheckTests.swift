@@ -1,6 +1,7 @@
 import Glibc
 import ImageSpec
 import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import KubeManifests
@@ -56,7 +57,7 @@ import Testing
   }
 
   @Test func layersAreReadAsOverlaidOnOneAnother() throws {
-    let root = "/tmp/clipper-image-files.\(getpid())"
+    let root = try makeTestDirectory("clipper-image-files").string
     defer { _ = removeAll(root) }
     for directory in ["upper/bin", "upper/link", "lower/bin", "lower/srv", "lower/gone"] {
       try makeAll("\(root)/\(directory)")

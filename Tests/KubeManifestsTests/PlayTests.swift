@@ -5,6 +5,7 @@ import ImageSpec
 import RegistryClient
 import Synchronization
 import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import KubeManifests
@@ -116,7 +117,7 @@ final class PretendedHost: PodHost {
   let directory: String
 
   init() throws {
-    directory = String(cString: try #require(mkdtemp(strdup("/tmp/clipper-play.XXXXXX"))))
+    directory = try makeTestDirectory("clipper-play").string
   }
 
   deinit { system("rm -rf '\(directory)'") }

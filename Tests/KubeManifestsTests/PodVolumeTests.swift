@@ -1,6 +1,7 @@
 import Engine
 import Glibc
 import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import KubeManifests
@@ -10,7 +11,7 @@ import Testing
   let directory: String
 
   init() throws {
-    directory = String(cString: try #require(mkdtemp(strdup("/tmp/clipper-volumes.XXXXXX"))))
+    directory = try makeTestDirectory("clipper-volumes").string
   }
 
   deinit { system("awk '{print $5}' /proc/self/mountinfo | grep '^\(directory)/' | xargs -r umount -l; rm -rf '\(directory)'") }

@@ -1,14 +1,13 @@
 import Foundation
 import SystemPackage
+import TestDirectories
 
 /// A directory that goes with the test.
 final class TemporaryDirectory {
   let path: FilePath
 
   init() throws {
-    var template = Array("\(NSTemporaryDirectory())/clipper-test-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno(rawValue: errno) }
-    path = FilePath(String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    path = try makeTestDirectory("clipper-test")
   }
 
   deinit { try? FileManager.default.removeItem(atPath: path.string) }

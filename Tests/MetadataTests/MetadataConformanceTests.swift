@@ -5,6 +5,7 @@ import Logging
 import Metadata
 import PostgresMetadata
 import SystemPackage
+import TestDirectories
 import TestServices
 import Testing
 
@@ -20,14 +21,14 @@ enum Kind: String, CaseIterable, CustomTestStringConvertible {
   func run(_ body: (any MetadataDatabase) throws -> Void) throws {
     switch self {
     case .sqlite:
-      var template = Array("/tmp/metadata-test.XXXXXX".utf8CString)
-      guard mkdtemp(&template) != nil else { throw Errno.current }
-      let root = FilePath(String(cString: template))
+      let root = try makeTestDirectory("metadata-test")
       defer { try? removeTree(root) }
       try body(SQLiteMetadata(ContentStore.open(root, longLived: true, readers: 2)))
     case .postgres:
       let server = try #require(try PostgresServer.shared())
-      try body(PostgresMetadata(url: server.makeDatabase(), connections: 8, logger: Logger(label: "test")))
+      let url = try server.makeDatabase()
+      defer { server.drop(url) }
+      try body(PostgresMetadata(url: url, connections: 8, logger: Logger(label: "test")))
     }
   }
 

@@ -2,6 +2,7 @@ import Glibc
 import Kernel
 import RuntimeSpec
 import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import OCIRuntime
@@ -12,8 +13,7 @@ import Testing
   private var control: ResourceControl { ResourceControl(root: root) }
 
   init() throws {
-    var name = Array("/var/tmp/clipper-resctrl.XXXXXX\0".utf8CString)
-    root = FilePath(String(cString: try #require(mkdtemp(&name))))
+    root = try makeTestDirectory("clipper-resctrl", in: "/var/tmp")
     try write("    MB:0=100;1=100\n    L3:0=7ff;1=7ff\n", "schemata")
     try write("", "tasks")
     try makeDirectories(root.appending("mon_groups"))

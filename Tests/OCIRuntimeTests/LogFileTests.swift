@@ -2,6 +2,7 @@ import Glibc
 import Kernel
 import RuntimeSpec
 import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import OCIRuntime
@@ -10,8 +11,7 @@ import Testing
   let directory: FilePath
 
   init() throws {
-    var name = Array("/var/tmp/clipper-log.XXXXXX\0".utf8CString)
-    directory = FilePath(String(cString: try #require(mkdtemp(&name))))
+    directory = try makeTestDirectory("clipper-log", in: "/var/tmp")
   }
 
   deinit { try? removeTree(directory) }

@@ -3,6 +3,7 @@ import Glibc
 import Kernel
 import RuntimeSpec
 import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import OCIRuntime
@@ -74,9 +75,7 @@ final class RuntimeHost: Sendable {
 
   /// - Parameter forAll: for tests whose callers are ordinary users.
   init(forAll: Bool = false) throws {
-    var name = Array("/var/tmp/clipper-runtime.XXXXXX\0".utf8CString)
-    let made = try #require(mkdtemp(&name))
-    directory = FilePath(String(cString: made))
+    directory = try makeTestDirectory("clipper-runtime", in: "/var/tmp")
     program = try Bundle.absolute(try #require(forAll ? Self.foundByAll : Self.found))
     chmod(directory.string, 0o755)
     try makeRoot(directory.appending("rootfs"))

@@ -2,6 +2,7 @@ import Glibc
 import Kernel
 import RuntimeSpec
 import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import OCIRuntime
@@ -123,8 +124,7 @@ import Testing
   }
 
   @Test func aDamagedCacheIsNotUsed() throws {
-    var name = Array("/var/tmp/clipper-seccomp.XXXXXX\0".utf8CString)
-    let directory = FilePath(String(cString: try #require(mkdtemp(&name))))
+    let directory = try makeTestDirectory("clipper-seccomp", in: "/var/tmp")
     defer { try? removeTree(directory) }
     let key = Array("key".utf8)
     let program = SeccompProgram(instructions: [6, 0, 0, 0, 0, 0, 0xff, 0x7f], flags: 4)

@@ -3,6 +3,7 @@ import Glibc
 import Kernel
 import RegistryClient
 import SystemPackage
+import TestDirectories
 import Testing
 
 @Suite("credentials")
@@ -11,9 +12,7 @@ struct CredentialTests {
   final class Folder: Sendable {
     let path: FilePath
     init() throws {
-      var template = Array("/tmp/clipper-credentials-XXXXXX".utf8CString)
-      guard mkdtemp(&template) != nil else { throw Errno.current }
-      path = FilePath(String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+      path = try makeTestDirectory("clipper-credentials")
     }
     deinit { try? removeTree(path) }
 

@@ -6,6 +6,7 @@ import Kernel
 import RegistryClient
 import Synchronization
 import SystemPackage
+import TestDirectories
 
 /// A store in a folder of its own, and clients for it that wait for nothing.
 final class Machine: Sendable {
@@ -21,9 +22,7 @@ final class Machine: Sendable {
   }
 
   init() throws {
-    var template = Array("/tmp/clipper-registry-client-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno.current }
-    root = FilePath(String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    root = try makeTestDirectory("clipper-registry-client")
     store = try ContentStore.open(root.appending("store"))
   }
 

@@ -9,6 +9,7 @@ import Kernel
 import Logging
 import NIOCore
 import SystemPackage
+import TestDirectories
 import TestServices
 import Testing
 
@@ -46,13 +47,9 @@ final class TestRegistry: Sendable {
       policy: AccessPolicy(anonymous: anonymous), realms: realms, endpoints: endpoints, logger: logger)
   }
 
-  static func makeDirectory() throws -> FilePath {
-    var template = Array("/tmp/registry-test.XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno.current }
-    return FilePath(String(cString: template))
-  }
+  static func makeDirectory() throws -> FilePath { try makeTestDirectory("registry-test") }
 
-  deinit { if ownsRoot { try? removeTree(root) } }
+  deinit { if ownsRoot { try? TestDatabase.remove(root) } }
 
   struct Answer {
     let status: Int

@@ -1,6 +1,7 @@
 import Glibc
 import Kernel
 import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import S3Storage
@@ -32,9 +33,7 @@ import Testing
   }
 
   @Test func findsCredentials() throws {
-    var template = Array("/tmp/s3-test.XXXXXX".utf8CString)
-    try #require(mkdtemp(&template) != nil)
-    let directory = FilePath(String(cString: template))
+    let directory = try makeTestDirectory("s3-test")
     defer { try? removeTree(directory) }
     let file = directory.appending("credentials")
     let text =

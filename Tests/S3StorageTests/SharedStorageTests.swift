@@ -8,6 +8,7 @@ import Metadata
 import NIOCore
 import PostgresMetadata
 import SystemPackage
+import TestDirectories
 import TestServices
 import Testing
 
@@ -26,12 +27,13 @@ final class Cluster: Sendable {
     environment = storage.environment
     bucketURL = try storage.makeBucket { try S3Client.makeBucket($0, $1) } + settings
     databaseURL = try #require(try PostgresServer.shared()).makeDatabase()
-    var template = Array("/tmp/cluster-test.XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno.current }
-    root = FilePath(String(cString: template))
+    root = try makeTestDirectory("cluster-test")
   }
 
-  deinit { try? removeTree(root) }
+  deinit {
+    try? PostgresServer.shared()?.drop(databaseURL)
+    try? removeTree(root)
+  }
 
   func metadata() throws -> PostgresMetadata {
     try PostgresMetadata(

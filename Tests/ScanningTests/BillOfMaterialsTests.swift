@@ -1,5 +1,7 @@
 import Foundation
 import ImageSpec
+import SystemPackage
+import TestDirectories
 import Testing
 
 @testable import Scanning
@@ -95,8 +97,7 @@ import Testing
         found = JsonStrictValidator(version).validate_str(text)
         if found: print(found)
       """
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("bill-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let folder = URL(fileURLWithPath: try makeTestDirectory("bill").string)
     defer { try? FileManager.default.removeItem(at: folder) }
     for (format, bytes) in try documents() {
       let file = folder.appendingPathComponent(format == .spdxJSON ? "x.spdx.json" : format == .spdxTagValue ? "x.spdx" : "\(format).json")

@@ -3,6 +3,7 @@ import Foundation
 import ImageSpec
 import Layers
 import SystemPackage
+import TestDirectories
 
 @testable import Scanning
 
@@ -12,8 +13,9 @@ final class TestImages {
   let store: ContentStore
 
   init() throws {
-    directory = FileManager.default.temporaryDirectory.appendingPathComponent("scan-\(UUID().uuidString)")
-    store = try ContentStore.open(FilePath(directory.path))
+    let directory = try makeTestDirectory("scan")
+    self.directory = URL(fileURLWithPath: directory.string)
+    store = try ContentStore.open(directory)
   }
 
   deinit { try? FileManager.default.removeItem(at: directory) }

@@ -8,6 +8,7 @@ public final class PostgresServer: Sendable {
   private let service: Service
   private let programs: String
   private let count = Atomic(0)
+  private let unused = Mutex<[String]>([])
 
   private static let started = Mutex<PostgresServer?>(nil)
 
@@ -46,13 +47,19 @@ public final class PostgresServer: Sendable {
         \(geteuid() == 0 ? "chown postgres ." : "")
         \(user)initdb -D data -U clipper -A trust -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null || exit 1
         while true; do
-          \(user)postgres -D data -k "$PWD" -c listen_addresses= -c fsync=off -c max_connections=1000 -c shared_buffers=32MB 9<&-
+          \(user)postgres -D data -k "$PWD" \(Self.settings.map { "-c \($0)" }.joined(separator: " ")) 9<&-
           sleep 0.1
         done
         """)
     let socket = service.directory.appending(".s.PGSQL.5432").string
     try service.wait { access(socket, F_OK) == 0 && self.run("SELECT 1") }
   }
+
+  /// Small, and without care for the disk: what a crash of the server alone must not lose is enough.
+  private static let settings = [
+    "listen_addresses=", "max_connections=1000", "shared_buffers=32MB", "fsync=off", "full_page_writes=off",
+    "wal_level=minimal", "max_wal_senders=0", "min_wal_size=32MB", "max_wal_size=64MB", "autovacuum=off",
+  ]
 
   /// Of a new, empty database.
   public func makeDatabase() throws -> String {
@@ -61,14 +68,29 @@ public final class PostgresServer: Sendable {
     return url(name)
   }
 
+  /// Drops a database by its URL, soon: several at once cost one program.
+  public func drop(_ url: String) {
+    guard let name = url.split(separator: "/").last else { return }
+    let names: [String] = unused.withLock { unused in
+      unused.append(String(name))
+      guard unused.count >= 8 else { return [] }
+      defer { unused = [] }
+      return unused
+    }
+    if !names.isEmpty { run(names.map { "DROP DATABASE \($0) WITH (FORCE)" }) }
+  }
+
   private func url(_ database: String) -> String {
     "postgres://clipper@\(service.directory.string.replacing("/", with: "%2F"))/\(database)"
   }
 
   /// Runs a statement with psql. Returns whether it succeeded.
   @discardableResult
-  public func run(_ sql: String) -> Bool {
-    var spawn = Spawn("/usr/bin/env", ["psql", "-q", "-X", "-d", url("postgres"), "-c", sql])
+  public func run(_ sql: String) -> Bool { run([sql]) }
+
+  @discardableResult
+  private func run(_ statements: [String]) -> Bool {
+    var spawn = Spawn("/usr/bin/env", ["psql", "-q", "-X", "-d", url("postgres")] + statements.flatMap { ["-c", $0] })
     spawn.environment = ["PATH=\(programs):/usr/bin:/bin"]
     guard let null = try? openat2(AT_FDCWD, "/dev/null", flags: O_RDWR) else { return false }
     spawn.descriptors = [(null.number, 1), (null.number, 2)]

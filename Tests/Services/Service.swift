@@ -1,6 +1,7 @@
 import Glibc
 import Kernel
 public import SystemPackage
+import TestDirectories
 
 /// A server that tests talk to: a process that ends when this one does, in a directory that goes with it.
 public final class Service: Sendable {
@@ -11,9 +12,7 @@ public final class Service: Sendable {
   /// Runs a shell script that starts the server and ends when it ends. It runs in `directory`, as the leader of a group
   /// that is killed as a whole.
   public init(_ name: String, script: String, environment: [String: String] = [:]) throws {
-    var template = Array("/tmp/\(name).XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno.current }
-    directory = FilePath(String(cString: template))
+    directory = try makeTestDirectory(name)
     // Other users must be able to enter: some servers refuse to run as root.
     chmod(directory.string, 0o755)
     let ends = try makePipe()

@@ -5,6 +5,7 @@ import Kernel
 import Layers
 import Snapshots
 import SystemPackage
+import TestDirectories
 import Testing
 
 private let isRoot = geteuid() == 0
@@ -23,9 +24,7 @@ struct SnapshotTests {
   }
 
   init() throws {
-    var template = Array("\(NSTemporaryDirectory())/clipper-test-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno(rawValue: errno) }
-    root = FilePath(String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    root = try makeTestDirectory("clipper-test")
     cleaner = Cleaner(root.string)
     content = try ContentStore.open(root)
     snapshots = try SnapshotStore(content)
