@@ -2,6 +2,7 @@ import Content
 import DistributionSpec
 import HTTPTypes
 import ImageSpec
+import Metadata
 import Kernel
 import SystemPackage
 import Testing
@@ -126,6 +127,20 @@ import Testing
     #expect(
       try await registry.send(.put, "\(location)?digest=\(Self.digest)", body: Array(Self.bytes[5...])).status == 201)
     #expect(try await registry.send(.get, "/v2/app/blobs/\(Self.digest)").body == Self.bytes)
+  }
+
+  /// As on a full disk: its bytes are there, and its time cannot be noted.
+  @Test func leavesAnUploadToTheNextRequestWhateverFails() async throws {
+    let registry = try TestRegistry()
+    let location = try await begin(registry)
+    let id = try #require(location.split(separator: "/").last.map(String.init))
+    let main = registry.registry.at(.main)
+    let uploads = registry.server.uploads
+    let writer = try uploads.open(id, in: "app", of: main)
+    try main.metadata.write { try $0.execute("ALTER TABLE registry_upload RENAME TO elsewhere") }
+    #expect(throws: (any Error).self) { try writer.release() }
+    try main.metadata.write { try $0.execute("ALTER TABLE elsewhere RENAME TO registry_upload") }
+    #expect(try await registry.send(.delete, location).status == 204)
   }
 
   @Test func goesOnWithAnUploadThatWasQuiet() async throws {

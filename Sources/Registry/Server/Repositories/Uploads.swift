@@ -265,7 +265,10 @@ final class UploadWriter: Sendable {
 
   /// Ends the upload and removes its bytes.
   func discard() throws {
-    try ingest.discard()
+    do { try ingest.discard() } catch {
+      if let id { uploads.unlock(id) }
+      throw error
+    }
     if let id { try uploads.forget(id) }
   }
 }
