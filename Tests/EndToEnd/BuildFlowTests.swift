@@ -86,13 +86,23 @@ struct BuildFlowTests {
     let machine = try Machine()
     try machine.importBusybox()
     try machine.write("Dockerfile", "FROM base:1\nRUN echo made > /made\n")
-    try machine.succeed("clipper build -q -t out:1 -o type=oci,dest=out.oci.tar . && clipper build -q -o type=docker,dest=out.docker.tar -t out:1 .")
-    try machine.succeed("clipper build -q -o type=local,dest=tree . && grep -q made tree/made")
-    try machine.succeed("clipper build -q -o type=tar,dest=tree.tar . && tar -xOf tree.tar made | grep -q made")
-    try machine.succeed("clipper build -q -t fromstdin:1 -f - . < Dockerfile && tar -c Dockerfile | clipper build -q -t fromtar:1 -")
+    try machine.succeed(
+      """
+      clipper build -q -t out:1 -o type=oci,dest=out.oci.tar .
+      clipper build -q -o type=docker,dest=out.docker.tar -t out:1 .
+      clipper build -q -o type=local,dest=tree .
+      grep -q made tree/made
+      clipper build -q -o type=tar,dest=tree.tar .
+      test "$(tar -xOf tree.tar made)" = made
+      clipper build -q -t fromstdin:1 -f - . < Dockerfile
+      tar -c Dockerfile | clipper build -q -t fromtar:1 -
+      """)
     if Host.has("skopeo") {
       try machine.succeed(
-        "skopeo --insecure-policy copy oci-archive:out.oci.tar dir:a && skopeo --insecure-policy copy docker-archive:out.docker.tar dir:b")
+        """
+        skopeo --insecure-policy copy oci-archive:out.oci.tar dir:a
+        skopeo --insecure-policy copy docker-archive:out.docker.tar dir:b
+        """)
     }
   }
 

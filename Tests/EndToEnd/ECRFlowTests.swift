@@ -75,7 +75,7 @@ struct ECRFlowTests {
       printf token-of-ada | clipper registry secret set -u ada --password-stdin ecr-pullthroughcache/bearer
       test "$(clipper registry secret list | tr '\n' ' ')" = "ecr-pullthroughcache/bearer ecr-pullthroughcache/key peer "
       clipper registry replication set 222222222222/eu-west-1 --endpoint ${PEER#http://} --secret peer
-      clipper registry replication list --format '{{.Registry}} {{.Secret}}' | grep -q '222222222222/eu-west-1 peer'
+      clipper registry replication list --format '{{.Registry}} {{.Secret}}' | has '222222222222/eu-west-1 peer'
       test "$(stat -c %a root/registry/secrets.json)" = 600
       \(RegistryFlowTests.serve(
         port: 15045,

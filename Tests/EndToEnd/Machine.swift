@@ -68,8 +68,21 @@ final class Machine: Sendable {
     var line: String { out.hasSuffix("\n") ? String(out.dropLast()) : out }
   }
 
-  /// Runs a shell script in this machine's directory, with `clipper` on the path. Killed after `limit` seconds, so
-  /// that a hang is a failure and not a hang of the whole run.
+  /// What every script has at hand. It ends at the first command that fails; but not at one before `&&` or after `!`.
+  private static let prelude = """
+    set -Eeuo pipefail
+    trap 'echo "failed: $BASH_COMMAND" >&2' ERR
+    cd "$MACHINE"
+    PATH="$BIN:$PATH"
+    # A command that must fail.
+    refused() { if "$@"; then echo "it went through: $*" >&2; exit 1; fi; }
+    # grep -q for what comes through a pipe: it reads all, so that who writes sees no broken pipe.
+    has() { grep "$@" | cat > /dev/null; }
+
+    """
+
+  /// Runs a shell script in this machine's directory, with `clipper` on the path. It ends at its first command that
+  /// fails. Killed after `limit` seconds, so that a hang is a failure and not a hang of the whole run.
   func run(_ script: String, input: String? = nil, limit: Int = 300) throws -> Output {
     let id = UUID().uuidString
     let (outPath, errPath, inPath) = ("\(directory)/.out-\(id)", "\(directory)/.err-\(id)", "\(directory)/.in-\(id)")
@@ -79,7 +92,7 @@ final class Machine: Sendable {
     let err = try openat2(AT_FDCWD, errPath, flags: O_RDWR | O_CREAT, mode: 0o600)
     let stdin = try openat2(AT_FDCWD, inPath, flags: O_RDONLY)
     var spawn = Spawn(
-      "/usr/bin/timeout", ["-k", "5", "\(limit)", "/bin/bash", "-c", "cd \"$MACHINE\"; PATH=\"$BIN:$PATH\"\n" + script])
+      "/usr/bin/timeout", ["-k", "5", "\(limit)", "/bin/bash", "-c", Self.prelude + script])
     var environment = environment
     environment["MACHINE"] = directory
     environment["BIN"] = URL(fileURLWithPath: clipper).deletingLastPathComponent().path
@@ -113,12 +126,14 @@ final class Machine: Sendable {
   func importBusybox() throws {
     try succeed(
       """
-      mkdir -p rootfs/bin rootfs/etc rootfs/tmp rootfs/root rootfs/home/app && chmod 1777 rootfs/tmp
+      mkdir -p rootfs/bin rootfs/etc rootfs/tmp rootfs/root rootfs/home/app
+      chmod 1777 rootfs/tmp
       cp "$(command -v busybox)" rootfs/bin/busybox
       for applet in $(rootfs/bin/busybox --list); do [ "$applet" = busybox ] || ln -sf busybox rootfs/bin/$applet; done
       printf 'root:x:0:0:root:/root:/bin/sh\\napp:x:1000:1000:app:/home/app:/bin/sh\\n' > rootfs/etc/passwd
       printf 'root:x:0:\\napp:x:1000:\\nextra:x:2000:app\\n' > rootfs/etc/group
-      tar -C rootfs -cf rootfs.tar . && clipper import rootfs.tar base:1
+      tar -C rootfs -cf rootfs.tar .
+      clipper import rootfs.tar base:1
       """)
   }
 }

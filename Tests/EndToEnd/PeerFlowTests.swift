@@ -7,7 +7,7 @@ struct PeerFlowTests {
   /// Runs a script in the peers' root, in the network where the registry listens.
   private func inPeers(_ machine: Machine, _ script: String) throws -> String {
     let tool = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../tools/peers").path
-    try machine.write("peer.sh", "set -e\nexport HOST=127.0.0.1:15001 PASSWORD=correct-horse\n" + script)
+    try machine.write("peer.sh", "set -euo pipefail\nexport HOST=127.0.0.1:15001 PASSWORD=correct-horse\n" + script)
     return try machine.succeed(
       """
       \(RegistryFlowTests.serve(port: 15001))
@@ -26,9 +26,10 @@ struct PeerFlowTests {
     _ = try inPeers(
       machine,
       """
-      mkdir -p /etc/docker/certs.d/$HOST && cp /machine/ca.crt /etc/docker/certs.d/$HOST/ca.crt
+      mkdir -p /etc/docker/certs.d/$HOST
+      cp /machine/ca.crt /etc/docker/certs.d/$HOST/ca.crt
       dockerd --data-root /machine/docker-data --storage-driver vfs --bridge none --iptables=false >/machine/dockerd.log 2>&1 & daemon=$!
-      trap 'kill $daemon; wait $daemon' EXIT
+      trap 'kill $daemon; wait $daemon || true' EXIT
       for i in $(seq 300); do docker info >/dev/null 2>&1 && break; sleep 0.1; done
       printf %s "$PASSWORD" | docker login -u ada --password-stdin $HOST
       docker pull -q $HOST/team/base:1
@@ -65,15 +66,15 @@ struct PeerFlowTests {
         $b config --label kind=$kind $container
         $b commit -q --format $kind $container built:$kind
         $b manifest create list:$kind built:$kind >/dev/null
-        format=oci; [ $kind = docker ] && format=v2s2
+        if [ $kind = docker ]; then format=v2s2; else format=oci; fi
         $b manifest push -q $cert --all --format $format list:$kind docker://$HOST/team/list:$kind
       done
-      skopeo inspect --raw $cert docker://$HOST/team/list:oci | grep -q application/vnd.oci.image.index.v1+json
-      skopeo inspect --raw $cert docker://$HOST/team/list:docker | grep -q application/vnd.docker.distribution.manifest.list.v2+json
+      skopeo inspect --raw $cert docker://$HOST/team/list:oci | grep application/vnd.oci.image.index.v1+json
+      skopeo inspect --raw $cert docker://$HOST/team/list:docker | grep application/vnd.docker.distribution.manifest.list.v2+json
       skopeo copy -q --all --src-cert-dir /machine/certs/$HOST --dest-cert-dir /machine/certs/$HOST docker://$HOST/team/list:oci docker://$HOST/team/pushed:1
       test "$(skopeo inspect --raw $cert docker://$HOST/team/list:oci | sha256sum)" = "$(skopeo inspect --raw $cert docker://$HOST/team/pushed:1 | sha256sum)"
       skopeo delete $cert docker://$HOST/team/list:docker
-      ! skopeo inspect --raw $cert docker://$HOST/team/list:docker 2>/dev/null
+      if skopeo inspect --raw $cert docker://$HOST/team/list:docker 2>/dev/null; then exit 1; fi
       """)
   }
 
@@ -88,15 +89,17 @@ struct PeerFlowTests {
       echo report > report.txt
       oras copy --from-ca-file /machine/ca.crt --to-ca-file /machine/ca.crt $HOST/team/base:1 $HOST/team/pushed:1
       oras attach --ca-file /machine/ca.crt --artifact-type application/x-report $HOST/team/pushed:1 report.txt
-      oras discover --ca-file /machine/ca.crt $HOST/team/pushed:1 | grep -q application/x-report
+      oras discover --ca-file /machine/ca.crt $HOST/team/pushed:1 | grep application/x-report
       # With all that refers to it, and back to the byte.
       oras copy -r --from-ca-file /machine/ca.crt --to-ca-file /machine/ca.crt $HOST/team/pushed:1 $HOST/team/copied:1
       artifact=$(oras discover --ca-file /machine/ca.crt --format json $HOST/team/copied:1 | grep -o '"digest": *"sha256:[0-9a-f]*"' | tail -1 | grep -o 'sha256:[0-9a-f]*')
-      mkdir back && oras pull --ca-file /machine/ca.crt -o back $HOST/team/copied@$artifact >/dev/null
+      mkdir back
+      oras pull --ca-file /machine/ca.crt -o back $HOST/team/copied@$artifact >/dev/null
       cmp report.txt back/report.txt
-      oras repo tags --ca-file /machine/ca.crt $HOST/team/copied | grep -qx 1
+      oras repo tags --ca-file /machine/ca.crt $HOST/team/copied | grep -x 1
       oras manifest delete --ca-file /machine/ca.crt -f $HOST/team/copied@$artifact
-      oras blob fetch --ca-file /machine/ca.crt --descriptor $HOST/team/base@$(oras manifest fetch --ca-file /machine/ca.crt $HOST/team/base:1 | grep -o 'sha256:[0-9a-f]*' | head -1) >/dev/null
+      blob=$(oras manifest fetch --ca-file /machine/ca.crt $HOST/team/base:1 | grep -o 'sha256:[0-9a-f]*' | sed -n 1p)
+      oras blob fetch --ca-file /machine/ca.crt --descriptor $HOST/team/base@$blob >/dev/null
       """)
   }
 }

@@ -8,11 +8,10 @@ struct RegistryFaultTests {
   /// A registry that takes pushes from everybody, and functions that talk to it: `status METHOD PATH [curl's options]`.
   private static func serve(_ port: Int) -> String {
     """
-    set -euo pipefail
     export HOST=127.0.0.1:\(port)
     start() {
       clipper registry serve --listen $HOST --tls off --anonymous push >> registry.log 2>&1 & server=$!
-      for i in $(seq 200); do curl -s http://$HOST/healthz >/dev/null && return; sleep 0.1; done
+      for i in $(seq 200); do if curl -s http://$HOST/healthz >/dev/null; then return; fi; sleep 0.1; done
       return 1
     }
     trap 'kill $server; wait $server || true' EXIT
@@ -193,7 +192,7 @@ struct RegistryFaultTests {
       echo "resident: $before KiB, then $after KiB" >&2
       test $after -lt $((before + 20000))
       is "$(status GET /healthz)" 200
-      for i in $(seq 100); do test -z "$(ls root/ingests)" && break; sleep 0.1; done
+      for i in $(seq 100); do if [ -z "$(ls root/ingests)" ]; then break; fi; sleep 0.1; done
       test -z "$(ls root/ingests)"
       """)
   }

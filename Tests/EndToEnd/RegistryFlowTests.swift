@@ -11,10 +11,15 @@ struct RegistryFlowTests {
     printf %s "$PASSWORD" | clipper registry user add --password-stdin ada >/dev/null
     clipper registry serve --listen $HOST \(options) > registry.log 2>&1 & server=$!
     trap 'kill $server; wait $server' EXIT
-    for i in $(seq 200); do curl -sk https://$HOST/healthz >/dev/null && break; sleep 0.1; done
+    for i in $(seq 200); do
+      if curl -skf https://$HOST/readyz >/dev/null; then break; fi
+      kill -0 $server || { cat registry.log >&2; exit 1; }
+      sleep 0.1
+    done
     clipper registry ca > ca.crt
     export SSL_CERT_FILE=$PWD/ca.crt AWS_CA_BUNDLE=$PWD/ca.crt
-    mkdir -p certs/$HOST && cp ca.crt certs/$HOST/ca.crt
+    mkdir -p certs/$HOST
+    cp ca.crt certs/$HOST/ca.crt
     printf %s "$PASSWORD" | clipper login -u ada --password-stdin $HOST
     """
   }
@@ -31,8 +36,9 @@ struct RegistryFlowTests {
       export CLIPPER_ROOT=$PWD/other CLIPPER_RUN_ROOT=$PWD/other-run
       clipper pull $HOST/team/base:1
       test "$(clipper run --rm --network none $HOST/team/base:1 echo works)" = works
-      clipper search --list-tags $HOST/team/base | grep -q 1
-      clipper logout $HOST && ! clipper pull $HOST/team/base:none
+      clipper search --list-tags $HOST/team/base | has 1
+      clipper logout $HOST
+      refused clipper pull $HOST/team/base:1
       """)
   }
 
@@ -41,21 +47,21 @@ struct RegistryFlowTests {
     try machine.importBusybox()
     try machine.succeed(
       """
-      \(Self.serve(port: 15022))
+      \(Self.serve(port: 15022, options: "--set log.access=$PWD/access.log --set log.access-format=logfmt"))
       clipper push base:1 $HOST/team/base:1 > push.log 2>&1
       grep -q "Mounted from this store" push.log
       # Neither an upload was opened nor a blob sent or fetched: each was named, by the store's own socket.
-      ! grep -E 'method=(PATCH|PUT) .*path=/v2/team/base/blobs/' registry.log
-      test "$(grep -c 'method=POST .*remote=local.*status=201\\|remote=local.*method=POST.*status=201\\|method=POST.*status=201.*remote=local' registry.log)" -ge 2
+      refused grep -E 'method=(PATCH|PUT) .*path=/v2/team/base/blobs/' access.log
+      test "$(grep -c 'remote=local .*method=POST .*path=/v2/team/base/blobs/uploads/ .*status=201 ' access.log)" -ge 2
       clipper rmi -f $HOST/team/base:1
       clipper pull -q $HOST/team/base:1
-      ! grep -E 'method=GET .*path=/v2/team/base/blobs/' registry.log
+      refused grep -E 'method=GET .*path=/v2/team/base/blobs/' access.log
       test "$(clipper run --rm --network none $HOST/team/base:1 echo here)" = here
       # By the same socket, nobody who has not signed in gets in, and nobody else than the owner.
       sock=$(ls root/registry/local/*.sock)
       test "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket $sock http://$HOST/v2/team/base/tags/list)" = 401
       chmod 777 root root/registry root/registry/local $sock
-      ! setpriv --reuid 1000 --clear-groups curl -s --unix-socket $sock http://$HOST/v2/
+      refused setpriv --reuid 1000 --clear-groups curl -s --unix-socket $sock http://$HOST/v2/
       """)
   }
 
@@ -70,7 +76,8 @@ struct RegistryFlowTests {
       skopeo --insecure-policy copy --dest-cert-dir certs/$HOST --dest-creds ada:$PASSWORD oci-archive:base.tar docker://$HOST/sk/base:1 ||
         skopeo --insecure-policy copy --dest-cert-dir certs/$HOST --dest-creds ada:$PASSWORD docker-archive:base.tar docker://$HOST/sk/base:1
       skopeo --insecure-policy copy --src-cert-dir certs/$HOST --src-creds ada:$PASSWORD docker://$HOST/sk/base:1 docker-archive:back.tar:back:1
-      clipper load -i back.tar && test "$(clipper run --rm --network none back:1 echo back)" = back
+      clipper load -i back.tar
+      test "$(clipper run --rm --network none back:1 echo back)" = back
       skopeo list-tags --cert-dir certs/$HOST --creds ada:$PASSWORD docker://$HOST/sk/base | jq -e '.Tags == ["1"]'
       """)
   }
@@ -92,7 +99,7 @@ struct RegistryFlowTests {
       aws ecr batch-get-image --repository-name team/app --image-ids imageTag=1 | jq -e '.images | length == 1'
       aws ecr batch-delete-image --repository-name team/app --image-ids imageTag=1 | jq -e '.failures == []'
       aws ecr delete-repository --repository-name team/app --force
-      ! AWS_SECRET_ACCESS_KEY=wrong aws ecr describe-repositories
+      refused env AWS_SECRET_ACCESS_KEY=wrong aws ecr describe-repositories
       """)
   }
 
@@ -147,18 +154,19 @@ struct RegistryFlowTests {
   @Test func aCorruptBlobIsNamedAndNothingOfItIsKept() throws {
     let machine = try Machine()
     try machine.importBusybox()
-    let output = try machine.run(
+    let output = try machine.succeed(
       """
       \(Self.serve())
-      clipper push base:1 $HOST/team/base:1 >/dev/null
-      blob=$(find root/content/blobs -type f -size +100k -printf '%s %p\\n' | sort -n | head -1 | cut -d' ' -f2)
+      clipper push base:1 $HOST/team/base:1 >&2
+      blob=$(find root/content/blobs -type f -size +100k -printf '%s %p\\n' | sort -n | sed -n '1s/.* //p')
       chmod u+w $blob; printf x | dd of=$blob bs=1 seek=1000 conv=notrunc 2>/dev/null
       export CLIPPER_ROOT=$PWD/other CLIPPER_RUN_ROOT=$PWD/other-run
-      clipper pull $HOST/team/base:1; echo "status $?"
-      clipper images -q
+      status=0; clipper pull $HOST/team/base:1 >&2 || status=$?
+      echo "status $status"
+      clipper images -q > images
+      test ! -s images
       """)
-    #expect(output.out.contains("status 1"))
+    #expect(output.out.hasSuffix("status 1\n"))
     #expect(output.err.contains("digest"))
-    #expect(!output.out.split(separator: "\n").contains { $0.count == 12 && !$0.contains(" ") })
   }
 }

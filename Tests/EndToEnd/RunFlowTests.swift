@@ -25,7 +25,7 @@ struct RunFlowTests {
     #expect(try machine.succeed("clipper exec web hostname").line == String(id.prefix(12)))
     #expect(try machine.run("clipper exec web sh -c 'exit 9'").status == 9)
     #expect(try machine.run("clipper rm web").status == 1)
-    try machine.succeed("clipper stop -t 1 web && clipper start web && clipper kill web")
+    try machine.succeed("clipper stop -t 1 web; clipper start web; clipper kill web")
     #expect(try machine.succeed("clipper wait web").line == "137")
     try machine.succeed("clipper rm web")
     #expect(try machine.run("clipper inspect web").status == 1)
@@ -43,7 +43,7 @@ struct RunFlowTests {
     #expect(try machine.succeed("curl -s --retry 5 --retry-connrefused http://127.0.0.1:18080/").line == "hello")
     let used = try machine.run("clipper run --rm -p 18080:80 base:1 true")
     #expect(used.status == 125 && used.err.contains("18080"))
-    try machine.succeed("clipper rm -f server && clipper network rm net1")
+    try machine.succeed("clipper rm -f server; clipper network rm net1")
     #expect(try machine.run("curl -s -m 2 http://127.0.0.1:18080/").status != 0)
   }
 
@@ -70,10 +70,11 @@ struct RunFlowTests {
       """
       clipper run --rm --network none -v data:/data base:1 sh -c 'echo kept > /data/file'
       test "$(clipper run --rm --network none -v data:/data:ro base:1 cat /data/file)" = kept
-      ! clipper run --rm --network none -v data:/data:ro base:1 touch /data/x
-      mkdir host && echo fromhost > host/f
+      refused clipper run --rm --network none -v data:/data:ro base:1 touch /data/x
+      mkdir host
+      echo fromhost > host/f
       test "$(clipper run --rm --network none -v "$PWD/host:/h" base:1 cat /h/f)" = fromhost
-      ! clipper run --rm --network none --mount type=bind,src=/no/such/dir,dst=/h base:1 true
+      refused clipper run --rm --network none --mount type=bind,src=/no/such/dir,dst=/h base:1 true
       clipper volume rm data
       """)
   }
@@ -94,12 +95,17 @@ struct RunFlowTests {
       """
       echo in > in.txt
       clipper run -d --name c --network none base:1 sleep 1000
-      clipper cp in.txt c:/tmp/ && test "$(clipper exec c cat /tmp/in.txt)" = in
+      clipper cp in.txt c:/tmp/
+      test "$(clipper exec c cat /tmp/in.txt)" = in
       clipper exec c sh -c 'mkdir /d; echo deep > /d/f; ln -s /d /l'
-      clipper cp c:/d out && grep -q deep out/f
-      clipper kill c; clipper wait c
-      clipper cp c:/l/f last && grep -q deep last
-      clipper cp - c:/tmp < <(tar -c in.txt) && clipper cp c:/tmp/in.txt - | tar -tf - | grep -q in.txt
+      clipper cp c:/d out
+      grep -q deep out/f
+      clipper kill c
+      clipper wait c
+      clipper cp c:/l/f last
+      grep -q deep last
+      tar -c in.txt | clipper cp - c:/tmp
+      clipper cp c:/tmp/in.txt - | tar -tf - | has in.txt
       """)
   }
 
@@ -108,7 +114,9 @@ struct RunFlowTests {
     try machine.importBusybox()
     let output = try machine.succeed(
       """
-      for i in 1 2 3 4 5 6 7 8 9 10; do clipper run --rm base:1 echo "line $i" & done; wait
+      runs=
+      for i in 1 2 3 4 5 6 7 8 9 10; do clipper run --rm base:1 echo "line $i" & runs="$runs $!"; done
+      for run in $runs; do wait $run; done
       """)
     #expect(output.out.split(separator: "\n").count == 10)
     #expect(try machine.succeed("clipper ps -aq").out == "")
@@ -121,7 +129,10 @@ struct RunFlowTests {
       """
       for delay in 0.00 0.01 0.02 0.03 0.05 0.08 0.12 0.2; do
         clipper run --rm base:1 sleep 0.05 & pid=$!
-        sleep $delay; kill -9 $pid; wait $pid
+        sleep $delay
+        # It may have ended by itself.
+        kill -9 $pid || true
+        wait $pid || true
       done 2>/dev/null
       clipper run --rm base:1 true
       clipper ps -aq | xargs -r clipper rm -f
@@ -130,16 +141,16 @@ struct RunFlowTests {
       test -z "$(clipper ps -aq)"
       """)
     #expect(try machine.succeed("ls root/containers | wc -l").line == "0")
-    #expect(try machine.succeed("ip -br link | grep -c veth || true").line == "0")
+    #expect(!(try machine.succeed("ip -br link").out.contains("veth")))
   }
 
   @Test func aTerminalIsInteractive() throws {
     let machine = try Machine()
     guard Host.has("script") else { return }
     try machine.importBusybox()
-    let output = try machine.succeed(
-      "printf 'stty size; tty; exit 4\\n' | script -qec 'stty rows 33 cols 99; clipper run --rm -it --network none base:1 sh' /dev/null; echo status $?")
+    let output = try machine.run(
+      "printf 'stty size; tty; exit 4\\n' | script -qec 'stty rows 33 cols 99; clipper run --rm -it --network none base:1 sh' /dev/null")
     #expect(output.out.contains("33 99") && output.out.contains("/dev/pts/0"))
-    #expect(output.out.contains("status 4"))
+    #expect(output.status == 4)
   }
 }
