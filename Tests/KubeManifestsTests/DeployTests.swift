@@ -54,9 +54,13 @@ import Testing
     for line in [
       "runAsNonRoot: true", "readOnlyRootFilesystem: true", "allowPrivilegeEscalation: false", "drop: [ALL]",
       "type: RuntimeDefault", "automountServiceAccountToken: false", "startupProbe:", "livenessProbe:",
-      "readinessProbe:",
       "prometheus.io/scrape: \"true\"", "--tls-cert=/tls/tls.crt",
     ] { #expect(text.contains(line), "\(line)") }
+    // A replica whose database is away is taken out, and not killed.
+    for (probe, path) in [("startup", "/healthz"), ("liveness", "/healthz"), ("readiness", "/readyz")] {
+      let asks = "          \(probe)Probe:\n            httpGet: {path: \(path), port: https, scheme: HTTPS}\n"
+      #expect(text.contains(asks), "\(probe)")
+    }
     // No password stands in a file.
     #expect(!text.contains("SECRET_ACCESS_KEY:") && !text.contains("postgres://"))
   }
