@@ -24,7 +24,7 @@ public final class RegistryClient: Sendable {
     self.configuration = configuration
     connections = Connections(configuration)
     trust = Trust(configuration, ownAuthority: store.root.appending("registry").appending("tls").appending("ca.crt"))
-    transport = Transport(configuration: configuration, connections: connections, trust: trust)
+    transport = Transport(configuration: configuration, connections: connections, trust: trust, warnings: Warnings())
     records = TransferRecords(store)
     ownsConnections = true
   }
@@ -34,7 +34,8 @@ public final class RegistryClient: Sendable {
     self.configuration = configuration
     connections = other.connections
     trust = other.trust
-    transport = Transport(configuration: configuration, connections: connections, trust: trust)
+    transport = Transport(
+      configuration: configuration, connections: connections, trust: trust, warnings: other.transport.warnings)
     records = other.records
     ownsConnections = false
   }
@@ -47,7 +48,9 @@ public final class RegistryClient: Sendable {
   }
 
   public func shutdown() async throws {
-    if ownsConnections { try await connections.shutdown() }
+    guard ownsConnections else { return }
+    if let onWarning = configuration.onWarning { transport.warnings.take().forEach(onWarning) }
+    try await connections.shutdown()
   }
 
   // MARK: Where a registry is

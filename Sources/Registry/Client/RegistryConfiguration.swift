@@ -17,6 +17,8 @@ public struct RegistryConfiguration: Sendable {
   public var proxy = ProxyRules()
   /// Which images may be pulled.
   public var imagePolicy = ImagePolicy(path: nil)
+  /// Takes what registries warn of, each warning once, when the client is shut down; nil drops it.
+  public var onWarning: (@Sendable (RegistryWarning) -> Void)?
   /// Sent as User-Agent.
   public var userAgent = "clipper/1"
 

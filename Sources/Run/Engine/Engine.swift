@@ -48,7 +48,9 @@ public final class Engine: Sendable {
   public var registry: RegistryClient {
     client.withLock { client in
       if let client { return client }
-      let made = RegistryClient(store: content)
+      var configuration = RegistryConfiguration.default
+      configuration.onWarning = { [warn] in warn($0.description) }
+      let made = RegistryClient(store: content, configuration: configuration)
       client = made
       return made
     }

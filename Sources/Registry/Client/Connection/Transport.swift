@@ -70,14 +70,16 @@ final class Transport: Sendable {
   let configuration: RegistryConfiguration
   let authorizer: Authorizer
   let trust: Trust
+  let warnings: Warnings
   private let connections: Connections
   /// Hosts that have answered before, by either of their names: where they go away in the middle, they are waited for.
   private let reached = Mutex<Set<String>>([])
   private static let redirects = 10
   private static let quiet = Logger(label: "registry-client", factory: { _ in SwiftLogNoOpLogHandler() })
 
-  init(configuration: RegistryConfiguration, connections: Connections, trust: Trust) {
+  init(configuration: RegistryConfiguration, connections: Connections, trust: Trust, warnings: Warnings) {
     self.configuration = configuration
+    self.warnings = warnings
     self.connections = connections
     self.trust = trust
     authorizer = Authorizer(configuration.credentials)
@@ -211,6 +213,8 @@ final class Transport: Sendable {
         reached.insert(request.address.authority)
         if let host = request.access?.host.name { reached.insert(host) }
       }
+      // A server of tokens is not the registry.
+      if request.access != nil { warnings.note(response.headers["warning"], from: request.address.authority) }
       return HTTPAnswer(
         status: Int(response.status.code), headers: response.headers, body: response.body, address: request.address)
     } catch where Trust.isDistrust(error) {

@@ -147,15 +147,17 @@ enum ContainerCreation {
         policy == .always ? "Pulling \(reference.familiar)" : "Unable to find image '\(reference.familiar)' locally")
     }
     let display = isQuiet ? nil : TransferDisplay(.pull, output: .standardError)
-    defer { display?.finish() }
     let platform = options.platform
     try Clipper.waiting {
       do {
         _ = try await engine.pull(reference, platform: platform ?? .host, progress: display?.progress)
       } catch {
+        display?.finish()
         try await engine.shutdown()
         throw error
       }
+      display?.finish()
+      // What the registry warns of comes below.
       try await engine.shutdown()
     }
   }

@@ -35,7 +35,7 @@ public struct LoginCommand: AsyncParsableCommand {
   public mutating func run() async throws {
     let host = try RegistryHost.parse(host)
     let store = try ContentStore.open(global.locations().root)
-    let client = RegistryClient(store: store)
+    let client = RegistryClient(store: store, configuration: .showingWarnings)
     do {
       try await signIn(host, client, RegistryConfiguration.default.credentials)
     } catch {
@@ -116,5 +116,14 @@ enum RegistryHost {
       throw Failure("\"\(text)\" is not a registry: write host or host:port")
     }
     return host
+  }
+}
+
+extension RegistryConfiguration {
+  /// Warnings of registries go to standard error.
+  static var showingWarnings: RegistryConfiguration {
+    var configuration = RegistryConfiguration.default
+    configuration.onWarning = { printError("WARNING: \($0)") }
+    return configuration
   }
 }

@@ -31,7 +31,7 @@ public struct SearchCommand: AsyncParsableCommand {
 
   public mutating func run() async throws {
     let store = try ContentStore.open(global.locations().root)
-    let client = RegistryClient(store: store)
+    let client = RegistryClient(store: store, configuration: .showingWarnings)
     let rows: [[String: Value]]
     do {
       rows = try await listTags ? tags(client) : repositories(client)
