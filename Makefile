@@ -4,9 +4,10 @@
 # make test-vm  those of them that need a pure cgroup v2 tree, in a small guest
 # make mutants  takes checks of the runtime and the registry out, one after the other: a test must fail without each
 # make fuzz     feeds the parsers of what strangers send with libFuzzer, for FUZZ_SECONDS (60) each
-# make bench    ratios against docker, podman, skopeo, distribution, nginx and floors in C, from one run
+# make bench    ratios against docker, podman, skopeo, crun, runc, distribution, nginx and floors in C, from one run
 # make soak     kills a registry a hundred times under load, and looks for everything that it had acknowledged
 # make install  bin/ to $(PREFIX)/bin
+# make format   swift-format over all sources; make lint says what it would change
 # Each installs what it needs from Debian's packages where it is missing.
 
 PREFIX ?= /usr/local
@@ -51,6 +52,7 @@ fuzz:
 	tools/fuzz
 
 soak: build
+	@tools/need soak
 	unshare --net bash -c 'ip link set lo up; exec tools/soak --clipper bin/clipper'
 
 bench: build
