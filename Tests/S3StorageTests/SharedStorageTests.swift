@@ -205,7 +205,7 @@ final class Cluster: Sendable {
       return found
     }
     // Of a request that goes on: it stays, however old it is, and becomes a blob.
-    let (bytes, rest) = (Self.bytes(9 << 20), Self.bytes(10))
+    let (bytes, rest) = ([UInt8](repeating: 7, count: 9 << 20), Self.bytes(10))
     let living = try a.uploads.openAnonymous(in: "app", of: a.registry, hashing: .sha256)
     try living.append([ByteBuffer(bytes: bytes)])
     #expect(try unfinished().count == 1)
