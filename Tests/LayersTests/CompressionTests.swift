@@ -49,6 +49,27 @@ import Testing
     #expect(throws: LayerError.self) { try decompressed(bytes, compression) }
   }
 
+  /// Frames to be skipped and others, wherever the pieces end; nothing else, such as what zstd wrote before it was a
+  /// standard, which the library may know. (RFC 8878, section 3.1)
+  @Test func takesFramesOfTheStandardAlone() throws {
+    let frame = [UInt8](try #require(Data(base64Encoded: Self.samples[1].1)))
+    let skipped: [UInt8] = [0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]
+    let hello = Array("hello layers\n".utf8)
+    for pieces in [1, 2, 3, 1000] {
+      #expect(try decompressed(skipped + frame + skipped + frame, .zstd, pieces: pieces) == hello + hello)
+      #expect(try decompressed(skipped, .zstd, pieces: pieces) == [])
+      for legacy: UInt8 in [0x22, 0x23, 0x24, 0x25, 0x26, 0x27] {
+        let other: [UInt8] = [legacy, 0xb5, 0x2f, 0xfd, 0, 0xf5, 0xf8, 0xf5]
+        #expect(throws: LayerError.self) { try decompressed(frame + other, .zstd, pieces: pieces) }
+        #expect(throws: LayerError.self) { try decompressed(other, .zstd, pieces: pieces) }
+      }
+      for rest in [[0], [0x28, 0xb5], [0x28, 0xb5, 0x2f, 0xfd]] as [[UInt8]] {
+        #expect(throws: LayerError.self) { try decompressed(frame + rest, .zstd, pieces: pieces) }
+      }
+    }
+    #expect(throws: LayerError.self) { try decompressed([], .zstd) }
+  }
+
   @Test func takesOtherBytesAsTheyAre() {
     #expect(Compression.detect(Array("./\0\0\0\0".utf8)) == .none)
     #expect(Compression.detect([]) == .none)

@@ -122,8 +122,11 @@ private final class GzipCodec: StreamCodec {
 private final class ZstdCodec: StreamCodec {
   private let context: OpaquePointer
   private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: outputSize, alignment: 64)
-  /// What the decoder still wants of the current frame; 0 at a frame's end.
-  private var wanted = 1
+  /// Between two frames, or at the end.
+  private var isAtBoundary = true
+  private var sawFrame = false
+  /// What has come of the magic number that a frame begins with.
+  private var magic: [UInt8] = []
 
   init() throws {
     guard let context = ZSTD_createDCtx() else { throw LayerError.corrupt(.zstd, "the decoder could not be set up") }
@@ -136,21 +139,55 @@ private final class ZstdCodec: StreamCodec {
   }
 
   func write(_ bytes: UnsafeRawBufferPointer, _ output: (UnsafeRawBufferPointer) throws -> Void) throws {
+    var rest = bytes
+    while !rest.isEmpty {
+      if isAtBoundary {
+        let part = rest.prefix(4 - magic.count)
+        magic += part
+        rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(part.count))
+        guard magic.count == 4 else { return }
+        try beginFrame(output)
+      } else {
+        let taken = try decode(rest, output)
+        rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(taken))
+      }
+    }
+  }
+
+  /// A frame of RFC 8878 alone. The library may be built to read the formats before it, which nobody sends but to find
+  /// faults in their decoders.
+  private func beginFrame(_ output: (UnsafeRawBufferPointer) throws -> Void) throws {
+    let isSkipped = magic[0] & 0xf0 == 0x50 && magic[1...] == [0x2a, 0x4d, 0x18]
+    guard isSkipped || magic == [0x28, 0xb5, 0x2f, 0xfd] else {
+      throw LayerError.corrupt(.zstd, "no frame of it begins with these bytes")
+    }
+    isAtBoundary = false
+    sawFrame = true
+    let start = magic
+    magic = []
+    _ = try start.withUnsafeBytes { try decode($0, output) }
+  }
+
+  /// Up to the end of a frame or of the bytes. Returns how many of them were taken.
+  private func decode(
+    _ bytes: UnsafeRawBufferPointer, _ output: (UnsafeRawBufferPointer) throws -> Void
+  ) throws -> Int {
     var input = ZSTD_inBuffer(src: bytes.baseAddress, size: bytes.count, pos: 0)
-    var produced = 0
-    repeat {
+    var isFull = false
+    // A full output buffer can mean that there is more inside.
+    while !isAtBoundary, input.pos < input.size || isFull {
       var target = ZSTD_outBuffer(dst: buffer.baseAddress, size: buffer.count, pos: 0)
       let result = ZSTD_decompressStream(context, &target, &input)
       guard ZSTD_isError(result) == 0 else { throw LayerError.corrupt(.zstd, String(cString: ZSTD_getErrorName(result))) }
-      wanted = result
-      produced = target.pos
-      if produced > 0 { try output(UnsafeRawBufferPointer(rebasing: buffer[..<produced])) }
-      // A full output buffer can mean that there is more inside.
-    } while input.pos < input.size || (produced == buffer.count && wanted != 0)
+      isAtBoundary = result == 0
+      isFull = target.pos == buffer.count
+      if target.pos > 0 { try output(UnsafeRawBufferPointer(rebasing: buffer[..<target.pos])) }
+    }
+    return input.pos
   }
 
   func finish(_ output: (UnsafeRawBufferPointer) throws -> Void) throws {
-    guard wanted == 0 else { throw LayerError.truncated }
+    guard isAtBoundary, sawFrame, magic.isEmpty else { throw LayerError.truncated }
   }
 }
 
