@@ -132,6 +132,16 @@ import Testing
     #expect(error?.description.contains("htpasswd:3") == true)
   }
 
+  @Test func readsLinesThatEndAsWindowsHasIt() throws {
+    let directory = try TestRegistry.makeDirectory()
+    defer { try? removeTree(directory) }
+    let path = directory.appending("htpasswd")
+    let hash = try Bcrypt.hash("secret", cost: 4)
+    try writeFileAtomically(path, Array("# a comment\r\nada:\(hash)\r\nbob:\(hash)\r\n".utf8))
+    #expect(try PasswordFile(path).users() == ["ada", "bob"])
+    #expect(try PasswordFile(path).hash(of: "ada") == hash)
+  }
+
   @Test func refusesPasswordsAndNamesThatCannotWork() throws {
     let directory = try TestRegistry.makeDirectory()
     defer { try? removeTree(directory) }

@@ -232,7 +232,7 @@ public final class ConfigurationReader {
       guard let path else { return nil }
       do {
         let text = String(decoding: try readFile(path, limit: 64 << 10), as: UTF8.self)
-        let secret = text.split(separator: "\n", omittingEmptySubsequences: false).first.map(String.init) ?? ""
+        let secret = String(text.prefix { !$0.isNewline })
         if secret.isEmpty { refuse(key + "-file", "\(path) has no first line") }
         return secret
       } catch {

@@ -62,9 +62,9 @@ public final class PasswordFile: Sendable {
 
   static func parse(_ bytes: [UInt8], _ place: String) throws -> [String: String] {
     var users: [String: String] = [:]
-    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+    let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() {
-      let text = line.last == "\r" ? line.dropLast() : line
+      let text = String(decoding: line.last == UInt8(ascii: "\r") ? line.dropLast() : line, as: UTF8.self)
       if text.isEmpty || text.first == "#" { continue }
       guard let colon = text.firstIndex(of: ":"), colon > text.startIndex else {
         throw AccessError.malformedLine(place, line: index + 1, "not of the form name:hash")
