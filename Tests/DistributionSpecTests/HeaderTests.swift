@@ -22,6 +22,9 @@ import Testing
   @Test func readsQuotedEscapes() {
     #expect(Challenge.parse([#"Basic realm="a \"b\", c=d""#]) == [.basic(realm: #"a "b", c=d"#)])
     #expect(Challenge.basic(realm: #"a"\b"#).description == #"Basic realm="a\"\\b""#)
+    // A quote that bears an accent is one all the same.
+    let accented = Challenge.basic(realm: "a\"\u{301}b")
+    #expect(Challenge.parse([accented.description]) == [accented])
   }
 
   @Test func readsSeveralInOneHeaderAndSeveralHeaders() {

@@ -51,8 +51,8 @@ public struct Reference: Hashable, Sendable, CustomStringConvertible {
     guard Self.isPath(rest) else {
       throw .malformed(text, "a repository is lower-case letters and digits, separated by one of . / _ __ or dashes")
     }
-    guard rest.utf8.count <= 255 else { throw .malformed(text, "the repository is longer than 255 bytes") }
     if domain == Self.defaultDomain, !rest.contains("/") { rest = "library/" + rest }
+    guard rest.utf8.count <= 255 else { throw .malformed(text, "the repository is longer than 255 bytes") }
     self.init(domain: domain, path: String(rest), tag: tag, digest: digest)
   }
 

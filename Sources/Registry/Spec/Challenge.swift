@@ -29,9 +29,10 @@ public struct Challenge: Hashable, Sendable, CustomStringConvertible {
     let name = scheme.prefix(1).uppercased() + scheme.dropFirst()
     let list = parameters.map { name, value in
       var quoted = ""
-      for character in value {
-        if character == "\"" || character == "\\" { quoted.append("\\") }
-        quoted.append(character)
+      // Not by characters: a quote with an accent would be another one.
+      for scalar in value.unicodeScalars {
+        if scalar == "\"" || scalar == "\\" { quoted.append("\\") }
+        quoted.unicodeScalars.append(scalar)
       }
       return "\(name)=\"\(quoted)\""
     }
