@@ -79,12 +79,27 @@ private let allowAll = #"{"Effect":"Allow","Action":"*","Resource":"*"}"#
     #expect(!ApplicablePolicies(identity: [allowed], repository: foreign).evaluate(request(of: other)).isAllowed)
   }
 
-  @Test func opensToAnonymousOnlyByAnAsterisk() throws {
+  @Test func withoutCredentialsTheServersWordCountsAlone() throws {
     let everybody = try resource(#"{"Effect":"Allow","Action":"ecr:BatchGetImage","Principal":{"AWS":"*"}}"#)
-    let account = try resource(#"{"Effect":"Allow","Action":"ecr:BatchGetImage","Principal":{"AWS":"\#(own)"}}"#)
-    #expect(ApplicablePolicies(repository: everybody).evaluate(request(by: nil)).isAllowed)
-    #expect(!ApplicablePolicies(repository: everybody).evaluate(request("ecr:PutImage", by: nil)).isAllowed)
-    #expect(!ApplicablePolicies(repository: account).evaluate(request(by: nil)).isAllowed)
+    let all = try resource(#"{"Effect":"Allow","Action":"ecr:*","Principal":"*","Resource":"*"}"#, as: .registry)
+    #expect(ApplicablePolicies(repository: everybody).evaluate(request()).isAllowed)
+    #expect(!ApplicablePolicies(repository: everybody).evaluate(request(by: nil)).isAllowed)
+    #expect(!ApplicablePolicies(registry: all).evaluate(request(by: nil), scope: .v2).isAllowed)
+    #expect(ApplicablePolicies(server: everybody).evaluate(request(by: nil)).isAllowed)
+    #expect(!ApplicablePolicies(server: everybody).evaluate(request("ecr:PutImage", by: nil)).isAllowed)
+    let denying = try resource(#"{"Effect":"Deny","Action":"ecr:*","Principal":"*"}"#)
+    #expect(!ApplicablePolicies(repository: denying, server: everybody).evaluate(request(by: nil)).isAllowed)
+  }
+
+  @Test(arguments: [
+    (#""Action":["ecr:ReplicateImage","ecr:createrepository"]"#, true), (#""Action":"ecr:*""#, true),
+    (#""Action":"ecr:Batch*""#, true), (#""NotAction":"ecr:PutImage""#, true), (#""Action":"ecr:PutImage""#, false),
+    (#""Action":["ecr:ReplicateImage","ecr:BatchGet*"]"#, false),
+  ])
+  func theFirstScopeKnowsItsActions(_ action: String, _ isCovered: Bool) throws {
+    let policy = try resource(#"{"Effect":"Allow",\#(action),"Principal":"*","Resource":"*"}"#, as: .registry)
+    #expect(RegistryPolicyScope.v1.covers(policy) == isCovered)
+    #expect(RegistryPolicyScope.v2.covers(policy))
   }
 
   @Test func aServiceIsNobody() throws {

@@ -236,8 +236,14 @@ private func quoted(_ text: String) -> String {
     #expect(
       try await ecr.call("GetRepositoryPolicy", #"{"repositoryName":"open/app"}"#).decoded(PolicyOutput.self).policyText
         == policy)
-    let anonymous = RegistryRequest(method: .get, target: "/v2/open/app/manifests/1", authority: "ecr.test:5000")
-    #expect(await ecr.server.respond(to: anonymous).response.status == .ok)
+    let files = RegistryFiles(root: ecr.root)
+    try files.identities.set("bob", account: nil, policies: [])
+    let bob = ecr.variation(try files.keys.create(user: "bob"))
+    for (operation, isAllowed) in [("BatchGetImage", true), ("BatchDeleteImage", false)] {
+      let answer = try await ecr.call(
+        operation, #"{"repositoryName":"open/app","imageIds":[{"imageTag":"1"}]}"#, bob)
+      #expect((answer.status == 200) == isAllowed, "\(answer.text)")
+    }
     let bad = try await ecr.call(
       "UpdateRepositoryCreationTemplate", #"{"prefix":"open","repositoryPolicy":"{}"}"#)
     #expect(bad.type == "InvalidParameterException")

@@ -21,11 +21,14 @@ private struct Realms {
     for realm in [near, far] { try test.registry.at(realm).setSetting(.registryPolicy, "", Self.welcome) }
   }
 
-  /// The main realm's account may replicate into the other one's registries, but not `closed`.
+  /// The main realm's account may replicate into the other one's registries, but not `closed`, nor make what begins with
+  /// `old/`.
   private static let welcome = """
     {"Version":"2012-10-17","Statement":[
       {"Sid":"in","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::\(RealmTable.defaultAccount):root"},
-       "Action":"ecr:ReplicateImage","Resource":"arn:aws:ecr:*:111111111111:repository/*"},
+       "Action":["ecr:ReplicateImage","ecr:CreateRepository"],"Resource":"arn:aws:ecr:*:111111111111:repository/*"},
+      {"Sid":"old","Effect":"Deny","Principal":"*","Action":"ecr:CreateRepository",
+       "Resource":"arn:aws:ecr:*:111111111111:repository/old/*"},
       {"Sid":"not","Effect":"Deny","Principal":"*","Action":"ecr:ReplicateImage",
        "Resource":"arn:aws:ecr:*:111111111111:repository/closed"}]}
     """
@@ -152,6 +155,39 @@ private struct Realms {
     let other = try await realms.test.push(image: "two", to: "app", tag: "1").digest
     try await realms.drain()
     #expect(try realms.replication.statuses(of: other, in: "app", of: registry).first?.state == .failed)
+  }
+
+  @Test func aRepositoryIsMadeThereOnlyWhereTheRegistrysPolicyAllowsIt() async throws {
+    let realms = try Realms()
+    let registry = realms.test.registry
+    let near = registry.at(realms.near)
+    try registry.setReplicationRules(ReplicationRules(rules: [.init(destinations: [realms.near], prefixes: [])]))
+    let first = try await realms.test.push(image: "one", to: "old/app", tag: "1").digest
+    try await realms.drain()
+    let status = try #require(try realms.replication.statuses(of: first, in: "old/app", of: registry).first)
+    #expect(status.state == .failed && status.failure?.contains("ecr:CreateRepository") == true)
+    #expect(try near.repositories(limit: 10).isEmpty)
+    // Made by hand, it is replicated into.
+    _ = try near.createRepository("old/app")
+    try await realms.test.push(image: "two", to: "old/app", tag: "2")
+    try await realms.drain()
+    #expect(try realms.tags("old/app", in: realms.near).contains("2"))
+  }
+
+  @Test func aRepositorysOwnPolicyLetsNoReplicationIn() async throws {
+    let realms = try Realms()
+    let registry = realms.test.registry
+    let near = registry.at(realms.near)
+    try near.removeSetting(.registryPolicy)
+    _ = try near.createRepository("app")
+    try near.setRepositorySetting(
+      .repositoryPolicy, of: "app",
+      #"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"ecr:*"}]}"#)
+    try registry.setReplicationRules(ReplicationRules(rules: [.init(destinations: [realms.near], prefixes: [])]))
+    let digest = try await realms.test.push(image: "one", to: "app", tag: "1").digest
+    try await realms.drain()
+    #expect(try realms.replication.statuses(of: digest, in: "app", of: registry).first?.state == .failed)
+    #expect(try realms.tags("app", in: realms.near).isEmpty)
   }
 
   @Test func refusesDestinationsThatNobodyKnows() throws {

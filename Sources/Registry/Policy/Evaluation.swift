@@ -23,9 +23,16 @@ public enum RegistryPolicyScope: String, Hashable, Sendable, CaseIterable, Codab
   case v1 = "V1"
   case v2 = "V2"
 
+  /// What V1 is about: replication, and caches of other registries.
+  static let first: [ActionName] = ["ecr:ReplicateImage", "ecr:CreateRepository", "ecr:BatchImportUpstreamImage"]
+
   func covers(_ action: ActionName) -> Bool {
-    self == .v2
-      || ["ecr:replicateimage", "ecr:createrepository", "ecr:batchimportupstreamimage"].contains(action.lowercased)
+    self == .v2 || Self.first.contains { $0.lowercased == action.lowercased }
+  }
+
+  /// Whether each action that a policy names is one of the scope's: ECR takes no policy that decides on others.
+  public func covers(_ policy: PolicyDocument) -> Bool {
+    self == .v2 || policy.statements.allSatisfy { $0.actions.isWithin(Self.first) }
   }
 }
 
@@ -87,7 +94,7 @@ extension ApplicablePolicies {
     if let registry, scope.covers(request.action) { sources.append((.registry, registry)) }
     var denials: [AccessDecision.Match] = []
     var permissions: [AccessDecision.Match] = []
-    var identityAllows = false, resourceAllows = false, accountIsTrusted = false
+    var identityAllows = false, resourceAllows = false, accountIsTrusted = false, serverAllows = false
     for (source, document) in sources {
       for statement in document.statements {
         let reach = statement.reach(request)
@@ -100,6 +107,7 @@ extension ApplicablePolicies {
         permissions.append(match)
         switch (source, reach) {
         case (.identity, _): identityAllows = true
+        case (.server, _): serverAllows = true
         case (_, .principal): resourceAllows = true
         default: accountIsTrusted = true
         }
@@ -108,9 +116,11 @@ extension ApplicablePolicies {
     guard denials.isEmpty else { return AccessDecision(outcome: .explicitlyDenied, matches: denials) }
     let isAllowed =
       switch request.principal.account {
-      case nil: resourceAllows
-      case request.account: identityAllows || resourceAllows
-      default: identityAllows && (resourceAllows || accountIsTrusted)
+      // Everybody of a policy is everybody who signs in: ECR takes no request without credentials. What is open without
+      // them, the server says itself.
+      case nil: serverAllows
+      case request.account: identityAllows || resourceAllows || serverAllows
+      default: identityAllows && (resourceAllows || accountIsTrusted || serverAllows)
       }
     return AccessDecision(outcome: isAllowed ? .allowed : .notAllowed, matches: permissions)
   }

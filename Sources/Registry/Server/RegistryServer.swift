@@ -57,7 +57,7 @@ public final class RegistryServer: Sendable {
     addOwnChecks()
     countEvents()
     replication.permit { [weak self] source, repository, destination in
-      try self?.mayReplicate(from: source, repository, to: destination) ?? false
+      try self?.replicationRights(from: source, repository, to: destination) ?? .none
     }
   }
 

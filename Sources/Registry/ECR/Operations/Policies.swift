@@ -114,7 +114,13 @@ struct PutRegistryPolicy: OperationInput {
   enum CodingKeys: String, CodingKey, CaseIterable { case policyText }
 
   func run(_ call: Call) throws -> RegistryPolicyOutput {
-    _ = try parsed(policyText, as: .registry)
+    let policy = try parsed(policyText, as: .registry)
+    guard try call.registry.registryPolicyScope().covers(policy) else {
+      throw ECRError.invalidPolicy(
+        .registry,
+        "with REGISTRY_POLICY_SCOPE V1 it decides on ecr:ReplicateImage, ecr:CreateRepository and "
+          + "ecr:BatchImportUpstreamImage alone")
+    }
     try call.registry.setSetting(.registryPolicy, "", policyText)
     return RegistryPolicyOutput(registryId: call.registryID, policyText: policyText)
   }

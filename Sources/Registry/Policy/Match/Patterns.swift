@@ -37,6 +37,11 @@ struct ActionPattern: Hashable, Sendable {
   }
 
   func matches(_ action: ActionName) -> Bool { patterns.contains { $0.matches(action.lowercased) } != isNegated }
+
+  /// Whether each pattern matches one of the actions; what is meant by leaving some out always does.
+  func isWithin(_ actions: [ActionName]) -> Bool {
+    isNegated || patterns.allSatisfy { pattern in actions.contains { pattern.matches($0.lowercased) } }
+  }
 }
 
 /// Resource or NotResource: `*`, or ARNs.

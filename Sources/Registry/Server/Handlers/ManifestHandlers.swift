@@ -46,7 +46,8 @@ extension RegistryServer {
   }
 
   /// What has images of a repository fetched from an upstream; nil where no rule covers it, or the caller may not have that
-  /// done: he gets those that are here.
+  /// done: he gets those that are here. For a repository that is not there yet he must be allowed to make it too.
+  /// (Amazon ECR, IAM permissions required to sync an upstream registry)
   public func filling(
     _ name: String, of registry: Registry, for caller: Caller
   ) async throws -> PullThroughCache? {
@@ -57,7 +58,12 @@ extension RegistryServer {
       ? try cache.covers(name, of: registry) : try await blocking { try cache.covers(name, of: registry) }
     guard isCovered else { return nil }
     let mayImport = try await blocking {
-      try self.decide(caller, "ecr:BatchImportUpstreamImage", on: name, of: registry).isAllowed
+      let answer = try self.decide(caller, "ecr:BatchImportUpstreamImage", on: name, of: registry)
+      guard answer.isAllowed, !answer.repositoryExists else { return answer.isAllowed }
+      let creation = try self.decide(caller, "ecr:CreateRepository", on: name, of: registry).decision
+      if creation.isAllowed { return true }
+      // A server that is open for pulling is so for caches that nobody has pulled from yet.
+      return creation.outcome == .notAllowed && answer.decision.matches.contains { $0.source == .server }
     }
     return mayImport ? cache : nil
   }

@@ -26,8 +26,9 @@ public final class Replication: Sendable {
   let main: Registry
   private let realms: RealmTable
   private let threads: NIOThreadPool
-  /// Whether a realm may send a repository's images to a registry of this server.
-  typealias Permission = @Sendable (_ source: Realm, _ repository: String, _ destination: Registry) throws -> Bool
+  /// What a realm may do to a repository of a registry of this server.
+  typealias Permission =
+    @Sendable (_ source: Realm, _ repository: String, _ destination: Registry) throws -> ReplicationRights
   private let permission = Mutex<Permission?>(nil)
   private let remote = Mutex<RemoteRegistries?>(nil)
 
@@ -97,14 +98,20 @@ public final class Replication: Sendable {
 
   /// Between realms of this server: references move, no bytes do.
   private func copyHere(_ copy: Copy, to destination: Registry) throws {
-    guard try permission.withLock({ $0 })?(copy.source, copy.repository, destination) == true else {
-      throw ReplicationError.notPermitted(destination.realm, repository: copy.repository)
+    let rights = try permission.withLock({ $0 })?(copy.source, copy.repository, destination)
+    func refusal(_ action: String) -> ReplicationError {
+      .notPermitted(destination.realm, repository: copy.repository, action: action)
     }
+    guard let rights, rights.mayReplicate else { throw refusal("ecr:ReplicateImage") }
     let source = main.at(copy.source)
     let digest = try Digest(parsing: copy.digest)
     let tags = try copy.tag.map { try source.isTagged($0, digest, in: copy.repository) ? [$0] : [] } ?? []
     _ = try source.storedManifest(.digest(digest), in: copy.repository)
-    _ = try destination.makeRepository(copy.repository, for: .replication)
+    if rights.mayCreate {
+      _ = try destination.makeRepository(copy.repository, for: .replication)
+    } else if try !destination.repositoryExists(copy.repository) {
+      throw refusal("ecr:CreateRepository")
+    }
     try source.copyImage(digest, of: copy.repository, to: destination, tags: tags)
   }
 }
@@ -112,7 +119,7 @@ public final class Replication: Sendable {
 enum ReplicationError: Error, CustomStringConvertible {
   case unknownDestination(Realm)
   /// The policy of the destination's account does not let this one in.
-  case notPermitted(Realm, repository: String)
+  case notPermitted(Realm, repository: String, action: String)
   /// An index within an index within … deeper than is followed.
   case nestedTooDeep(Digest)
 
@@ -120,8 +127,8 @@ enum ReplicationError: Error, CustomStringConvertible {
     switch self {
     case .unknownDestination(let realm):
       "the registry \(realm) is not known to this server: clipper registry replication set \(realm) --endpoint HOST"
-    case .notPermitted(let realm, let repository):
-      "the registry policy of \(realm) does not allow ecr:ReplicateImage on \(repository) from this account"
+    case .notPermitted(let realm, let repository, let action):
+      "the registry policy of \(realm) does not allow \(action) on \(repository) from this account"
     case .nestedTooDeep(let digest): "the index \(digest) is nested too deep"
     }
   }

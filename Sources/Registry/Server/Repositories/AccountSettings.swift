@@ -1,3 +1,5 @@
+public import AccessPolicies
+
 /// What an account chooses for a region. (Amazon ECR, PutAccountSetting)
 public enum AccountSetting: String, Hashable, Sendable, CaseIterable {
   /// Whether a push may take a blob from another repository in place of sending it.
@@ -25,6 +27,11 @@ extension SettingKind {
 extension Registry {
   public func accountSetting(_ setting: AccountSetting) throws -> String {
     try self.setting(.account, setting.rawValue, as: String.self) ?? setting.values[0]
+  }
+
+  /// What the registry's policy decides on: all actions, unless the account has chosen ECR's first scope.
+  public func registryPolicyScope() throws -> RegistryPolicyScope {
+    RegistryPolicyScope(rawValue: try accountSetting(.registryPolicyScope)) ?? .v2
   }
 
   /// `value` is one of the setting's.
