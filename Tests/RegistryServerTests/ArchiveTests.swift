@@ -68,6 +68,46 @@ extension TestRegistry {
     #expect(try test.registry.storageClass(ofBlob: layer.digest, in: "app") == .standard)
   }
 
+  @Test func whatOnlyArchivedImagesHaveIsNotServedBlobByBlobEither() async throws {
+    let test = try TestRegistry()
+    let shared = Array("shared".utf8)
+    try await test.push(blob: shared, to: "app")
+    func push(_ text: String) async throws -> (digest: Digest, config: Digest) {
+      let config = Array("{\"author\":\"\(text)\"}".utf8)
+      let own = try await test.push(blob: config, to: "app")
+      let bytes = TestRegistry.manifest(config: config, layers: [shared])
+      let answer = try await test.send(
+        .put, "/v2/app/manifests/\(text)", ["content-type": MediaType.manifest.rawValue], body: bytes)
+      #expect(answer.status == 201)
+      return (TestRegistry.digest(bytes), own)
+    }
+    let (one, two) = (try await push("one"), try await push("two"))
+    let loose = try await test.push(blob: Array("loose".utf8), to: "app")
+    let layer = TestRegistry.digest(shared)
+    func status(_ digest: Digest) async throws -> Int { try await test.send(.get, "/v2/app/blobs/\(digest)").status }
+    try test.registry.archive(one.digest, in: "app")
+    let refused = try await test.send(.get, "/v2/app/blobs/\(one.config)")
+    #expect(refused.status == 404 && refused.codes == ["BLOB_UNKNOWN"] && refused.text.contains("archived"))
+    // A range, and an address that is kept, are the same blob.
+    #expect(try await test.send(.get, "/v2/app/blobs/\(one.config)", ["range": "bytes=0-1"]).status == 404)
+    #expect(
+      try await test.send(.get, "/v2/app/blobs/\(one.config)", ["if-none-match": "\"\(one.config)\""]).status == 404)
+    for digest in [layer, two.config, loose] { #expect(try await status(digest) == 200) }
+    // Nor is it brought into service by way of another repository.
+    let mount = "/v2/other/blobs/uploads/?from=app&mount="
+    #expect(try await test.send(.post, mount + one.config.description).status == 202)
+    #expect(try await test.send(.post, mount + layer.description).status == 201)
+
+    try test.registry.archive(two.digest, in: "app")
+    for digest in [layer, two.config] { #expect(try await status(digest) == 404) }
+    #expect(try await status(loose) == 200)
+    // Another repository's image has the layer still.
+    #expect(try await test.send(.get, "/v2/other/blobs/\(layer)").status == 200)
+    try test.registry.restore(one.digest, in: "app")
+    for digest in [layer, one.config] { #expect(try await status(digest) == 200) }
+    #expect(try await status(two.config) == 404)
+  }
+
   @Test func aPushRestores() async throws {
     let test = try TestRegistry()
     let image = try await test.push(image: "one", to: "app", tag: "v1")

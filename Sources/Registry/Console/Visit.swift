@@ -125,7 +125,9 @@ enum ConsoleError: Error, Equatable {
   init?(_ error: any Error) {
     switch error {
     case let error as ConsoleError: self = error
-    case RegistryError.repositoryUnknown, RegistryError.manifestUnknown, RegistryError.blobUnknown: self = .notFound
+    case RegistryError.repositoryUnknown, RegistryError.manifestUnknown, RegistryError.blobUnknown,
+      RegistryError.blobArchived:
+      self = .notFound
     case ScanError.unsupportedImage: self = .notFound
     case let error as ScanError: self = .notScannable(error.description)
     case AuthenticationFailure.tooManyChecks: self = .tooManyChecks

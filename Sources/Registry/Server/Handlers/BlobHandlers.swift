@@ -18,14 +18,22 @@ extension RegistryServer {
     let (size, file, arriving) = try await blocking { [cache] () -> (Int64, BlobFile?, ArrivingBlob?) in
       guard let blob = try registry.blob(digest, in: name) else {
         if let cache, let known = try cache.known(digest, in: name, of: registry) {
-          return (known.size, nil, isHead ? nil : cache.fetch(known, in: name, of: registry))
+          if isHead { return (known.size, nil, nil) }
+          guard try registry.storageClass(ofBlob: digest, in: name) != .archive else {
+            throw RegistryError.blobArchived(digest, repository: name)
+          }
+          return (known.size, nil, try cache.fetch(known, in: name, of: registry))
         }
         throw try registry.repositoryExists(name)
           ? RegistryError.blobUnknown(digest, repository: name) : RegistryError.repositoryUnknown(name)
       }
-      // A push asks like this, and then leaves out what is here.
-      if isHead, blob.isOld { try registry.touchBlob(digest, in: name) }
-      return (blob.size, isHead ? nil : try registry.storage.open(digest), nil)
+      if isHead {
+        // A push asks like this, and then leaves out what is here, be it in the archive.
+        if blob.isOld { try registry.touchBlob(digest, in: name) }
+        return (blob.size, nil, nil)
+      }
+      guard !blob.isArchived else { throw RegistryError.blobArchived(digest, repository: name) }
+      return (blob.size, try registry.storage.open(digest), nil)
     }
     let tag = "\"\(digest)\""
     var headers: HTTPFields = [

@@ -110,15 +110,20 @@ extension Registry {
     try session.values(String.self, "SELECT name FROM registry_tag WHERE manifest = ?1 ORDER BY name", [manifest])
   }
 
+  /// Selects the manifests `m` of a repository that name a digest.
+  static func images(of digest: String, in repository: String) -> String {
+    """
+    SELECT 1 FROM registry_reference f JOIN registry_manifest m ON m.id = f.manifest
+    WHERE f.digest = \(digest) AND m.repository = \(repository)
+    """
+  }
+
   /// The class of the images that a blob is part of, the archive where all of them are archived; nil where it is part of
   /// none.
   public func storageClass(ofBlob digest: Digest, in name: String) throws -> StorageClass? {
     try metadata.read { session in
       let repository = try existingID(session, name)
-      let images = """
-        SELECT 1 FROM registry_reference r JOIN registry_manifest m ON m.id = r.manifest
-        WHERE r.digest = ?1 AND m.repository = ?2
-        """
+      let images = Self.images(of: "?1", in: "?2")
       if try session.exists("\(images) AND m.storage_class = 'STANDARD'", [digest.description, repository]) {
         return .standard
       }

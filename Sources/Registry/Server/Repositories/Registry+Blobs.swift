@@ -5,14 +5,24 @@ import Metadata
 
 extension Registry {
   /// A blob that the repository has; nil where it has none of this digest, whatever the store has.
+  ///
+  /// Whether it is archived is looked for only where the repository has an archive, which an index tells.
   public func blob(_ digest: Digest, in name: String) throws -> LinkedBlob? {
     try metadata.read { session in
       try session.row(
         """
-        SELECT b.size, b.linked FROM registry_repository r JOIN registry_blob b ON b.repository = r.id
+        SELECT b.size, b.linked, CASE WHEN EXISTS (
+            SELECT 1 FROM registry_manifest m WHERE m.repository = r.id AND m.storage_class = 'ARCHIVE'
+          ) AND EXISTS (\(Self.images(of: "b.digest", in: "r.id"))) AND NOT EXISTS (
+            \(Self.images(of: "b.digest", in: "r.id")) AND m.storage_class = 'STANDARD'
+          ) THEN 1 ELSE 0 END AS archived
+        FROM registry_repository r JOIN registry_blob b ON b.repository = r.id
         WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND b.digest = ?4
         """, [realm.account, realm.region, name, digest.description]
-      ).map { LinkedBlob(size: try $0["size"], linked: try $0["linked"]) }
+      ).map {
+        LinkedBlob(
+          size: try $0["size"], linked: try $0["linked"], isArchived: try $0["archived"] as Int64 != 0)
+      }
     }
   }
 
@@ -31,7 +41,8 @@ extension Registry {
     }
   }
 
-  /// Gives `name` a blob of another repository without moving a byte. Returns false where the other lacks it.
+  /// Gives `name` a blob of another repository without moving a byte. Returns false where the other lacks it, or has it
+  /// in its archive alone, which is not read.
   public func mountBlob(_ digest: Digest, from source: String, to name: String) throws -> Bool {
     try mountBlob(digest, from: source, of: self, to: name)
   }
@@ -39,7 +50,9 @@ extension Registry {
   /// The same from another realm's repository.
   public func mountBlob(_ digest: Digest, from source: String, of other: Registry, to name: String) throws -> Bool {
     try storage.keeping {
-      guard let blob = try other.blob(digest, in: source), try storage.retain(digest) else { return false }
+      guard let blob = try other.blob(digest, in: source), !blob.isArchived, try storage.retain(digest) else {
+        return false
+      }
       try linkBlob(digest, size: blob.size, in: name)
       return true
     }
@@ -108,6 +121,8 @@ public struct LinkedBlob: Hashable, Sendable {
   public let size: Int64
   /// When it was pushed, mounted or last asked for by a push: milliseconds since 1970.
   public let linked: Int64
+  /// Whether it is part of archived images and of no other: it is kept for a push of one of them, and not served.
+  public let isArchived: Bool
 
   /// Whether `touchBlob` is due: at most once an hour, so that asking writes nothing as a rule.
   var isOld: Bool { linked < Registry.now - 3_600_000 }

@@ -16,6 +16,8 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
   case digestMismatch(expected: Digest, actual: Digest)
   case tagImmutable(String, repository: String)
   case blobUnknown(Digest, repository: String)
+  /// Every image that it is part of is archived.
+  case blobArchived(Digest, repository: String)
   case blobReferenced(Digest, by: Digest, repository: String)
   case manifestReferenced(Digest, by: Digest, repository: String)
   case uploadUnknown(String)
@@ -45,7 +47,7 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     case .referencesUnknown: .manifestBlobUnknown
     case .digestMismatch: .digestInvalid
     case .tagImmutable: .tagInvalid
-    case .blobUnknown: .blobUnknown
+    case .blobUnknown, .blobArchived: .blobUnknown
     case .uploadUnknown: .blobUploadUnknown
     case .uploadBusy: .blobUploadInvalid
     case .uploadOutOfOrder: .rangeInvalid
@@ -75,6 +77,9 @@ public enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
       "the image tag \"\(tag)\" already exists in the \"\(repository)\" repository and cannot be overwritten because "
         + "the tag is immutable."
     case .blobUnknown(let digest, let repository): "the blob \(digest) is not known in the repository \"\(repository)\""
+    case .blobArchived(let digest, let repository):
+      "the blob \(digest) of the repository \"\(repository)\" is part of archived images alone; push one again or restore "
+        + "it (UpdateImageStorageClass)"
     case .blobReferenced(let digest, let manifest, _):
       "the blob \(digest) is part of the manifest \(manifest); delete that first"
     case .manifestReferenced(let digest, let index, _):
@@ -116,7 +121,7 @@ extension RegistryError {
     case .manifestUnknown(let reference, let name), .manifestArchived(let reference, let name):
       .object(["name": .string(name), "reference": .string(reference)])
     case .tagImmutable(let tag, let name): .object(["name": .string(name), "tag": .string(tag)])
-    case .blobUnknown(let digest, let name), .blobReferenced(let digest, _, let name),
+    case .blobUnknown(let digest, let name), .blobArchived(let digest, let name), .blobReferenced(let digest, _, let name),
       .manifestReferenced(let digest, _, let name):
       .object(["name": .string(name), "digest": .string(digest.description)])
     case .digestMismatch(let expected, let actual):
