@@ -15,8 +15,11 @@ private final class Caching: Sendable {
   let cache: PullThroughCache
   private let client: RegistryClient
 
-  init(_ upstream: String, freshness: Int64 = PullThroughCache.defaultFreshness, credential: String? = nil) throws {
-    test = try TestRegistry()
+  init(
+    _ upstream: String, freshness: Int64 = PullThroughCache.defaultFreshness, credential: String? = nil,
+    anonymous: AnonymousAccess = .push, realms: RealmTable = .onlyMain
+  ) throws {
+    test = try TestRegistry(anonymous: anonymous, realms: realms)
     var configuration = RegistryConfiguration(credentials: CredentialStore(path: nil))
     configuration.retry.attempts = 1
     configuration.retry.connectAttempts = 1
@@ -137,6 +140,130 @@ private final class Caching: Sendable {
       #expect(try await absent.get("app/manifests/1").status == 503)
       let rule = try #require(try absent.test.registry.cacheRule("hub"))
       #expect(await absent.cache.failure(of: rule) != nil)
+    }
+  }
+
+  @Test func whatRefersToAnImageComesFromItsUpstreamToo() async throws {
+    let upstream = try TestRegistry(anonymous: .push)
+    let image = try await upstream.push(image: "one", to: "app", tag: "1")
+    let bare = try await upstream.push(image: "two", to: "app", tag: "2")
+    var signatures: [Digest] = []
+    for number in 0..<3 {
+      signatures.append(try await upstream.push(artifact: "\(number)", about: image.bytes, to: "app").digest)
+    }
+    let all = signatures
+    try await Loopback.serving(upstream) { port in
+      let caching = try Caching("127.0.0.1:\(port)")
+      let eager = try Caching("127.0.0.1:\(port)", freshness: 0)
+      @Sendable func listed(_ caching: Caching, _ subject: Digest) async throws -> [Digest] {
+        try await caching.get("app/referrers/\(subject)").decoded(Index.self).manifests.map(\.digest)
+      }
+      try await caching.running {
+        // Also of an image that nobody has pulled.
+        #expect(try await listed(caching, image.digest) == all)
+        #expect(try await caching.get("app/manifests/\(all[0])").status == 200)
+        let config = TestRegistry.digest(Array("{\"about\":\"0\"}".utf8))
+        #expect(try await caching.get("app/blobs/\(config)").status == 200)
+        // Nothing is asked again for a day, but for what there was none of yet.
+        let more = try await upstream.push(artifact: "more", about: image.bytes, to: "app").digest
+        #expect(try await listed(caching, image.digest) == all)
+        #expect(try await listed(caching, bare.digest) == [])
+        let checked = try #require(try caching.test.registry.cachedReferrersChecked(bare.digest, in: "hub/app"))
+        #expect(checked + PullThroughCache.defaultFreshness <= Registry.now + PullThroughCache.pause)
+        try await eager.running {
+          #expect(try await listed(eager, image.digest) == all + [more])
+          let last = try await upstream.push(artifact: "last", about: image.bytes, to: "app").digest
+          #expect(try await listed(eager, image.digest) == all + [more, last])
+        }
+      }
+    }
+  }
+
+  @Test func whatWasListedOnceIsListedWhereTheUpstreamDoesNotAnswer() async throws {
+    let absent = try Caching("127.0.0.1:1")
+    let image = try await absent.test.push(image: "one", to: "hub/app", tag: "1")
+    let signature = try await absent.test.push(artifact: "0", about: image.bytes, to: "hub/app").digest
+    try absent.test.registry.noteCachedReferrers(image.digest, in: "hub/app", at: 0)
+    try await absent.running {
+      let known = try await absent.get("app/referrers/\(image.digest)").decoded(Index.self)
+      #expect(known.manifests.map(\.digest) == [signature])
+      // What nobody has looked for is not called nothing.
+      let unknown = try await absent.get("app/referrers/\(TestRegistry.digest([2]))")
+      #expect(unknown.status == 503)
+    }
+  }
+
+  @Test func servesWhatIsHereAndFetchesNothingWhileReadOnly() async throws {
+    let upstream = try TestRegistry(anonymous: .push)
+    let image = try await upstream.push(image: "one", to: "app", tag: "1")
+    let other = try await upstream.push(image: "two", to: "app", tag: "2")
+    let layer = layer
+    try await Loopback.serving(upstream) { port in
+      let caching = try Caching("127.0.0.1:\(port)", freshness: 0)
+      try await caching.running {
+        #expect(try await caching.get("app/manifests/1").status == 200)
+        #expect(try await caching.get("app/referrers/\(image.digest)").status == 200)
+        try await upstream.push(image: "moved", to: "app", tag: "1")
+        let before = try caching.test.registry.changeNumber()
+        try caching.test.registry.setMode(RegistryMode(isReadOnly: true, reason: "moving house"))
+        // However old it is.
+        #expect(try await caching.get("app/manifests/1")["docker-content-digest"] == image.digest.description)
+        #expect(try await caching.get("app/referrers/\(image.digest)").status == 200)
+        for path in [
+          "app/manifests/2", "app/manifests/\(other.digest)", "new/manifests/1", "app/blobs/\(layer)",
+          "app/referrers/\(other.digest)",
+        ] {
+          let answer = try await caching.get(path)
+          #expect(answer.status == 403 && answer.codes == ["DENIED"] && answer.text.contains("moving house"), "\(path)")
+        }
+        #expect(try caching.test.registry.blob(layer, in: "hub/app") == nil)
+        #expect(try !caching.test.registry.repositoryExists("hub/new"))
+        #expect(try caching.test.registry.changeNumber() == before + 1, "the mode's own change")
+        try caching.test.registry.setMode(RegistryMode(isReadOnly: false))
+        #expect(try await caching.get("app/manifests/2").status == 200)
+        #expect(try await caching.get("app/blobs/\(layer)").status == 200)
+      }
+    }
+  }
+
+  @Test func anotherAccountFillsACacheByTheRegistrysPolicyAlone() async throws {
+    let upstream = try TestRegistry(anonymous: .push)
+    try await upstream.push(image: "one", to: "app", tag: "1")
+    let near = try #require(Realm(account: "111111111111", region: "eu-west-1"))
+    let table = try #require(RealmTable(account: RealmTable.defaultAccount, declared: [near]))
+    try await Loopback.serving(upstream) { port in
+      let caching = try Caching("127.0.0.1:\(port)", anonymous: .none, realms: table)
+      let registry = caching.test.registry.at(near)
+      try registry.setCacheRule(
+        CacheRule(prefix: "hub", upstream: "up.test", kind: nil, upstreamPrefix: nil, credential: nil, at: 0))
+      @Sendable func get() async throws -> TestRegistry.Answer {
+        try await caching.test.send(.get, "/v2/111111111111/eu-west-1/hub/app/manifests/1", as: "ada:secret")
+      }
+      @Sendable func allow(_ actions: String...) throws {
+        let list = (["BatchGetImage", "GetDownloadUrlForLayer"] + actions).map { "\"ecr:\($0)\"" }.joined(separator: ",")
+        try registry.setSetting(
+          .registryPolicy, "",
+          #"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"\#(RealmTable.defaultAccount)"},"#
+            + #""Action":[\#(list)],"Resource":"*"}]}"#)
+      }
+      try await caching.running {
+        #expect(try await get().status == 403)
+        try allow()
+        #expect(try await get().codes == ["NAME_UNKNOWN"])
+        try allow("BatchImportUpstreamImage")
+        #expect(try await get().codes == ["NAME_UNKNOWN"], "it would have to be made")
+        #expect(try !registry.repositoryExists("hub/app"))
+        try allow("CreateRepository")
+        #expect(try await get().codes == ["NAME_UNKNOWN"])
+        try allow("BatchImportUpstreamImage", "CreateRepository")
+        #expect(try await get().status == 200)
+        // What is there is filled without the right to make it.
+        try await upstream.push(image: "two", to: "app", tag: "2")
+        try allow("BatchImportUpstreamImage")
+        let second = try await caching.test.send(
+          .get, "/v2/111111111111/eu-west-1/hub/app/manifests/2", as: "ada:secret")
+        #expect(second.status == 200)
+      }
     }
   }
 

@@ -2,6 +2,7 @@ import Content
 import DistributionSpec
 import HTTPTypes
 import Logging
+import Metadata
 import Synchronization
 import Testing
 
@@ -43,6 +44,35 @@ import Testing
     #expect(try test.registry.jobs.pending("fails") == 1)
     #expect(try test.registry.jobs.pending("refuses") == 0)
     #expect(try test.registry.jobs.failed("refuses").map(\.payload) == ["2"])
+  }
+
+  @Test func whatChangesSomethingWaitsWhileTheRegistryIsReadOnly() async throws {
+    let test = try TestRegistry()
+    let record = Record()
+    let jobs = test.registry.jobs
+    jobs.register("change") { record.add("change \($0)") }
+    jobs.register("tell", inReadOnlyMode: true) { record.add("tell \($0)") }
+    // The mode may change while a job is done.
+    jobs.register("begun") { [registry = test.registry] in
+      record.add("begun \($0)")
+      guard record.all.count == 1 else { return }
+      try registry.setMode(RegistryMode(isReadOnly: true))
+      throw ReadOnlyRefusal(reason: nil)
+    }
+    try jobs.enqueue("begun", 0)
+    try await jobs.drain(logger: Logger(label: "test"))
+    for kind in ["change", "tell"] { try jobs.enqueue(kind, 1) }
+    try await jobs.drain(logger: Logger(label: "test"))
+    #expect(record.all == ["begun 0", "tell 1"])
+    #expect(try jobs.pending("change") == 1)
+    #expect(try jobs.pending("begun") == 1)
+    let attempts = try test.registry.metadata.read { session in
+      try session.values(Int64.self, "SELECT attempts FROM registry_job ORDER BY id")
+    }
+    #expect(attempts == [0, 0], "nothing was tried, or it does not count")
+    try test.registry.setMode(RegistryMode(isReadOnly: false))
+    try await jobs.drain(logger: Logger(label: "test"))
+    #expect(record.all == ["begun 0", "tell 1", "begun 0", "change 1"])
   }
 
   @Test func whatIsRecordedWithinAPushIsThereOnlyIfThePushIs() async throws {

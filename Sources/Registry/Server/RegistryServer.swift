@@ -56,6 +56,7 @@ public final class RegistryServer: Sendable {
     registerLifecycleJobs()
     addOwnChecks()
     countEvents()
+    registry.jobs.hold { [weak self] in try self?.readOnlyRefusal() != nil }
     replication.permit { [weak self] source, repository, destination in
       try self?.replicationRights(from: source, repository, to: destination) ?? .none
     }
@@ -67,7 +68,10 @@ public final class RegistryServer: Sendable {
   public var cache: PullThroughCache? { connectedCache.withLock { $0 } }
 
   /// Called before the server begins.
-  public func connect(_ cache: PullThroughCache) { connectedCache.withLock { $0 = cache } }
+  public func connect(_ cache: PullThroughCache) {
+    cache.hold { [weak self] in try self?.readOnlyRefusal() }
+    connectedCache.withLock { $0 = cache }
+  }
 
   /// Runs what may wait for a disk or a lock away from the event loops; also for a task that was cancelled, which has to put
   /// away what it holds.

@@ -188,8 +188,8 @@ extension RegistryServer {
           try self.registry.followExclusions()
           try self.registry.recordPulls()
           try self.registry.pushes.record()
-          if isHour {
-            tls?.reload()
+          if isHour { tls?.reload() }
+          if isHour, try self.readOnlyRefusal() == nil {
             try self.registry.prunePreviews()
             try self.uploads.expire(olderThan: self.state.garbage.uploadsFor.milliseconds)
           }

@@ -24,36 +24,12 @@ extension RegistryClient {
     do {
       holders.append(try await fetchManifest(name, .tag(SignatureArtifact.tag(of: image)), onRetry: nil))
     } catch RegistryClientError.notFound {}
-    for referrer in try await referrers(of: image, in: name).prefix(64)
+    for referrer in try await referrers(of: image, in: name, limit: 64)
     where SignatureArtifact.artifactTypes.contains(referrer.artifactType ?? "") && referrer.size <= 1 << 20 {
       holders.append(
         try await fetchManifest(name, .digest(referrer.digest), expected: referrer, onRetry: nil))
     }
     return holders
-  }
-
-  /// What refers to an image, by the registry's list or by the index that clients keep where it has none.
-  /// (distribution-spec, Listing Referrers; Unavailable Referrers API)
-  private func referrers(of image: Digest, in name: Reference) async throws -> [Descriptor] {
-    let host = Host(name)
-    let what = "referrers of \(image)"
-    let request = try await request(
-      host, .referrers(name: name.path, digest: image), scopes: [.pull(name.path)], what: what)
-    let answer = try await transport.send(request)
-    if answer.status == 200 {
-      guard let bytes = try await answer.collect(limit: Self.manifestLimit) else {
-        throw RegistryClientError.tooLarge(host: host.name, what: what, limit: Int64(Self.manifestLimit))
-      }
-      return try decode(Index.self, bytes, host: host, what: what).manifests
-    }
-    await answer.drain()
-    do {
-      let tag = "\(image.algorithm.rawValue)-\(image.hex)"
-      let index = try await fetchManifest(name, .tag(tag), onRetry: nil)
-      return try decode(Index.self, index.bytes, host: host, what: what).manifests
-    } catch RegistryClientError.notFound {
-      return []
-    }
   }
 
   private func smallBlob(_ descriptor: Descriptor, in name: Reference) async throws -> [UInt8] {

@@ -26,11 +26,12 @@ extension RegistryClient {
     return try await pages(request, host: host, Catalog.self, \.repositories)
   }
 
-  private func pages<Page: Decodable & Sendable>(
-    _ request: HTTPRequest, host: Host, _ type: Page.Type, _ items: (Page) -> [String]
-  ) async throws -> [String] {
+  /// The items of a listing's pages, at most `limit`.
+  func pages<Page: Decodable & Sendable, Item>(
+    _ request: HTTPRequest, host: Host, _ type: Page.Type, limit: Int = .max, _ items: (Page) -> [Item]
+  ) async throws -> [Item] {
     var request = request
-    var found: [String] = []
+    var found: [Item] = []
     for _ in 0..<Self.pages {
       let answer = try await transport.send(request)
       guard answer.status == 200 else { throw await transport.failure(answer, host: host, what: request.what) }
@@ -38,7 +39,9 @@ extension RegistryClient {
         throw RegistryClientError.tooLarge(host: host.name, what: request.what, limit: Int64(Self.pageLimit))
       }
       found += items(try decode(type, bytes, host: host, what: request.what))
-      guard let link = LinkHeader.next(answer.headers["link"]) else { return found }
+      guard found.count < limit, let link = LinkHeader.next(answer.headers["link"]) else {
+        return Array(found.prefix(limit))
+      }
       // A page elsewhere would get this registry's sign-in.
       guard let next = answer.address.resolving(link), next.authority == request.address.authority, next != request.address else {
         throw RegistryClientError.malformed(host: host.name, what: request.what, reason: "the link to the next page leads elsewhere")

@@ -121,8 +121,8 @@ extension ImageFailure {
       case .notFound: .notFound
       case .accessDenied, .notAllowed: .upstreamAccessDenied
       case .tooManyRequests: .upstreamTooManyRequests
-      case .unavailable: .upstreamUnavailable
+      case .unavailable, .readOnly: .upstreamUnavailable
       }
-    self.init(image, code)
+    self.init(image, code, code == .upstreamUnavailable ? error.description : nil)
   }
 }

@@ -2,7 +2,12 @@ internal import ImageSpec
 internal import Lifecycle
 internal import RegistryServer
 
-struct ListImageReferrers: OperationInput {
+/// What refers to an image: signatures, bills of materials and the like.
+///
+/// In a repository that a pull-through cache rule covers, the upstream's list is looked at first, as a pull looks for a tag
+/// there, and what it lists is kept here; so it is for `/v2/<name>/referrers/`. ECR documents the same since it lists
+/// referrers by rules, and an exception of its own for an upstream that gives no list. (Amazon ECR, ListImageReferrers)
+struct ListImageReferrers: AsyncOperationInput {
   struct Subject: Decodable { let imageDigest: String }
 
   struct Filter: Decodable {
@@ -35,11 +40,21 @@ struct ListImageReferrers: OperationInput {
     var nextToken: String?
   }
 
-  func run(_ call: Call) throws -> Output {
+  func run(_ call: Call) async throws -> Output {
     try call.checkName(repositoryName, registry: registryId)
     guard let subject = try? Digest(parsing: subjectId.imageDigest) else {
       throw ECRError.invalidParameter("subjectId.imageDigest", "must be a sha256 or sha512 digest")
     }
+    do {
+      try await call.server.filling(repositoryName, of: call.registry, for: call.asker)?.prepareReferrers(
+        of: subject, in: repositoryName, of: call.registry)
+    } catch let error as UpstreamError {
+      throw ECRError("UnableToListUpstreamImageReferrersException", error.description)
+    }
+    return try await call.server.blocking { try list(subject, call) }
+  }
+
+  private func list(_ subject: Digest, _ call: Call) throws -> Output {
     let page = Page(maxResults, standard: 20)
     var last = try Page.row(nextToken)
     // One type is for the database; of several, those wanted are taken out of what it has, a page at a time.

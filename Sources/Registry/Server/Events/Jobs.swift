@@ -14,9 +14,11 @@ public final class Jobs: Sendable {
   private let metadata: any MetadataDatabase
   private let kinds = Mutex<[String: Kind]>([:])
   private let waker = Mutex<AsyncStream<Void>.Continuation?>(nil)
+  private let isReadOnly = Mutex<(@Sendable () throws -> Bool)?>(nil)
 
   private struct Kind {
     let atOnce: Int
+    let inReadOnlyMode: Bool
     let work: Work
     var running = 0
   }
@@ -33,9 +35,16 @@ public final class Jobs: Sendable {
   private func wake() { waker.withLock { _ = $0?.yield() } }
 
   /// Says how jobs of a kind are done, and how many of them at a time at most, so that long ones leave room for others.
-  /// Called before the server begins.
-  public func register(_ kind: String, atOnce: Int = Jobs.atOnce, _ work: @escaping Work) {
-    kinds.withLock { $0[kind] = Kind(atOnce: atOnce, work: work) }
+  /// Those that change something wait while the registry is read-only. Called before the server begins.
+  public func register(
+    _ kind: String, atOnce: Int = Jobs.atOnce, inReadOnlyMode: Bool = false, _ work: @escaping Work
+  ) {
+    kinds.withLock { $0[kind] = Kind(atOnce: atOnce, inReadOnlyMode: inReadOnlyMode, work: work) }
+  }
+
+  /// Says when jobs have to wait. Called before the server begins.
+  func hold(while isReadOnly: @escaping @Sendable () throws -> Bool) {
+    self.isReadOnly.withLock { $0 = isReadOnly }
   }
 
   /// Owes a job, in the transaction of what it is owed for. `due` is in milliseconds since 1970; now where left out.
@@ -136,7 +145,10 @@ public final class Jobs: Sendable {
   }
 
   private func claim() throws -> Claim? {
-    let names = kinds.withLock { kinds in kinds.filter { $0.value.running < $0.value.atOnce }.keys.sorted() }
+    let isHeld = try isReadOnly.withLock { $0 }?() ?? false
+    let names = kinds.withLock { kinds in
+      kinds.filter { $0.value.running < $0.value.atOnce && ($0.value.inReadOnlyMode || !isHeld) }.keys.sorted()
+    }
     guard !names.isEmpty else { return nil }
     let now = Registry.now
     let places = names.indices.map { "?\($0 + 3)" }.joined(separator: ", ")
@@ -188,6 +200,14 @@ public final class Jobs: Sendable {
     } catch {
       // Ended together with the server: the lease runs out, and the next one does it.
       if Task.isCancelled { return }
+      if error is ReadOnlyRefusal {
+        // It goes on where it was once changes are taken again, as if this had been no attempt.
+        _ = try? await blocking {
+          try self.update(claim, "attempts = attempts - 1, leased = 0", [])
+          return nil
+        }
+        return
+      }
       let isLast = claim.attempts >= Self.attempts || error is PermanentJobFailure
       logger.warning(
         "a job failed",

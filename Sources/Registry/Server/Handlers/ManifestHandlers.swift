@@ -162,6 +162,8 @@ extension RegistryServer {
     let artifactType = request.query["artifactType"].flatMap { $0.isEmpty ? nil : $0 }
     let last = request.query["last"].flatMap { Int64($0) } ?? 0
     let limit = min(try Self.pageSize(request.query) ?? Self.referrersPage, Self.referrersPage)
+    try await filling(name, of: admitted.registry, for: admitted.caller)?.prepareReferrers(
+      of: digest, in: name, of: admitted.registry)
     let (page, hasMore) = try await blocking {
       try self.referrers(admitted, of: digest, artifactType, in: name, after: last, limit: limit)
     }

@@ -30,6 +30,8 @@ extension RegistryServer {
     while !Task.isCancelled {
       do { try await Task.sleep(for: .seconds(30)) } catch { return }
       guard let interval = state.garbage.interval, ContinuousClock.now - last >= interval else { continue }
+      // A registry that is read-only keeps what it has; it is collected once that ends.
+      guard (try? await checkWritable()) != nil else { continue }
       last = .now
       await collectNow()
     }

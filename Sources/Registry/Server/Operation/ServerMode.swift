@@ -1,6 +1,10 @@
 import Synchronization
 
-/// Whether a registry takes changes.
+/// Whether a registry takes changes: of what it has, and of what that is called.
+///
+/// While it takes none, nothing is pushed, deleted, mounted, replicated, filled from an upstream, archived, scanned, signed
+/// or collected, and no setting is changed by the API. Pulls are noted with their times as ever, keys with those of their
+/// use, and webhooks are told what they are owed.
 public struct RegistryMode: Hashable, Sendable, Codable {
   public var isReadOnly: Bool
   /// Told to clients, such as "moving to another disk until noon".
@@ -51,9 +55,14 @@ final class KnownMode: Sendable {
 extension RegistryServer {
   /// Throws `ReadOnlyRefusal` where the registry takes no changes. To be called before each request that makes one.
   public func checkWritable() async throws {
-    if let reason = state.readOnly { throw ReadOnlyRefusal(reason: reason.isEmpty ? nil : reason) }
-    let mode = try await blocking { try self.state.knownMode.mode(self.registry) }
-    if mode.isReadOnly { throw ReadOnlyRefusal(reason: mode.reason) }
+    if let refusal = try await blocking({ try self.readOnlyRefusal() }) { throw refusal }
+  }
+
+  /// What changes are refused with now; nil where they are taken. May wait for the database.
+  func readOnlyRefusal() throws -> ReadOnlyRefusal? {
+    if let reason = state.readOnly { return ReadOnlyRefusal(reason: reason.isEmpty ? nil : reason) }
+    let mode = try state.knownMode.mode(registry)
+    return mode.isReadOnly ? ReadOnlyRefusal(reason: mode.reason) : nil
   }
 
   /// Makes this server read-only, whatever mode the database says; nil takes that back. The text is told to clients.

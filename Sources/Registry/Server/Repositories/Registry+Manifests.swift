@@ -50,6 +50,14 @@ extension Registry {
     }
   }
 
+  /// False too where there is no such repository.
+  func manifestExists(_ reference: ManifestReference, in name: String) throws -> Bool {
+    try metadata.read { session in
+      guard let repository = try repositoryID(session, name) else { return false }
+      return try Self.find(session, reference, repository) != nil
+    }
+  }
+
   static func find(
     _ session: any SQLSession, _ reference: ManifestReference, _ repository: Int64
   ) throws -> StoredManifest? {

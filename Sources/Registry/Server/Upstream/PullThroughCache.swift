@@ -23,7 +23,8 @@ public final class PullThroughCache: Sendable {
   private let threads = NIOThreadPool(numberOfThreads: 2)
   private let tokens = Mutex<[AWSAccessKey: Token]>([:])
   private let arriving = Mutex<[Key: ArrivingBlob]>([:])
-  private let resolving = Mutex<[ManifestKey: SharedResult<Void>]>([:])
+  private let resolving = Mutex<[Question: SharedResult<Void>]>([:])
+  private let readOnly = Mutex<(@Sendable () throws -> ReadOnlyRefusal?)?>(nil)
   private let work: AsyncStream<@Sendable () async -> Void>
   private let queue: AsyncStream<@Sendable () async -> Void>.Continuation
 
@@ -33,15 +34,21 @@ public final class PullThroughCache: Sendable {
     let digest: Digest
   }
 
-  private struct ManifestKey: Hashable {
+  /// What an upstream is asked.
+  private struct Question: Hashable {
+    enum Subject: Hashable {
+      case manifest(ManifestReference)
+      case referrers(Digest)
+    }
+
     let realm: Realm
     let repository: String
-    let reference: ManifestReference
+    let subject: Subject
   }
 
   public static let defaultFreshness: Int64 = 24 * 3_600_000
   /// Milliseconds that an upstream which failed is left alone, where there is a cached image.
-  private static let pause: Int64 = 60_000
+  static let pause: Int64 = 60_000
 
   /// `client` is over the registry's own store. `freshness` is in milliseconds.
   public init(
@@ -56,6 +63,14 @@ public final class PullThroughCache: Sendable {
     (work, queue) = AsyncStream.makeStream()
     threads.start()
   }
+
+  /// Says why nothing may be fetched now; nil where it may. What is here is served meanwhile, however old it is. Called
+  /// before the server begins.
+  func hold(while readOnly: @escaping @Sendable () throws -> ReadOnlyRefusal?) {
+    self.readOnly.withLock { $0 = readOnly }
+  }
+
+  private func readOnlyRefusal() throws -> ReadOnlyRefusal? { try readOnly.withLock { $0 }?() }
 
   deinit { threads.shutdownGracefully { _ in } }
 
@@ -138,25 +153,14 @@ public final class PullThroughCache: Sendable {
   public func prepare(_ reference: ManifestReference, in name: String, of registry: Registry) async throws -> Bool {
     guard let rule = try rules.find(name, in: registry), let path = rule.upstreamName(name) else { return false }
     if try isFresh(reference, name, registry) { return true }
-    let key = ManifestKey(realm: registry.realm, repository: name, reference: reference)
-    // One look at the upstream for all who ask at once.
-    let shared = resolving.withLock { resolving -> SharedResult<Void> in
-      if let known = resolving[key] { return known }
-      let shared = SharedResult<Void>()
-      resolving[key] = shared
-      queue.yield {
-        let result: Result<Void, any Error>
-        do {
-          try await self.fetch(reference, name, path, rule, registry)
-          result = .success(())
-        } catch { result = .failure(error) }
-        _ = self.resolving.withLock { $0.removeValue(forKey: key) }
-        shared.finish(result)
-      }
-      return shared
+    if let refusal = try readOnlyRefusal() {
+      guard try registry.manifestExists(reference, in: name) else { throw UpstreamError.readOnly(refusal) }
+      return true
     }
     do {
-      try await shared.value()
+      try await once(Question(realm: registry.realm, repository: name, subject: .manifest(reference))) {
+        try await self.fetch(reference, name, path, rule, registry)
+      }
     } catch {
       guard let tag = reference.tag, (try? registry.storedManifest(reference, in: name)) != nil else {
         throw UpstreamError(error, rule.upstream)
@@ -170,12 +174,30 @@ public final class PullThroughCache: Sendable {
     return true
   }
 
+  /// One look at the upstream for all who ask the same at once. It goes on when they leave.
+  private func once(_ question: Question, _ work: @escaping @Sendable () async throws -> Void) async throws {
+    let shared = resolving.withLock { resolving -> SharedResult<Void> in
+      if let known = resolving[question] { return known }
+      let shared = SharedResult<Void>()
+      resolving[question] = shared
+      queue.yield {
+        let result: Result<Void, any Error>
+        do {
+          try await work()
+          result = .success(())
+        } catch { result = .failure(error) }
+        _ = self.resolving.withLock { $0.removeValue(forKey: question) }
+        shared.finish(result)
+      }
+      return shared
+    }
+    try await shared.value()
+  }
+
   /// A digest is what it is; a tag is believed for a while.
   private func isFresh(_ reference: ManifestReference, _ name: String, _ registry: Registry) throws -> Bool {
     switch reference {
-    case .digest:
-      do { _ = try registry.storedManifest(reference, in: name) } catch is RegistryError { return false }
-      return true
+    case .digest: return try registry.manifestExists(reference, in: name)
     case .tag(let tag):
       guard let checked = try registry.cachedTagChecked(tag, in: name) else { return false }
       return checked > Registry.now - freshness
@@ -203,6 +225,54 @@ public final class PullThroughCache: Sendable {
     }
   }
 
+  // MARK: referrers
+
+  /// Most referrers of an image that are fetched.
+  private static let referrersLimit = 256
+
+  /// Sees to it that the repository has what the upstream lists as referring to an image (signatures, bills of materials),
+  /// where a rule covers it. The list is looked at once in `freshness`; one that was empty again after a minute, since an
+  /// image is signed after it is pushed. Throws `UpstreamError` where it cannot be had, and never could.
+  public func prepareReferrers(of subject: Digest, in name: String, of registry: Registry) async throws {
+    guard let rule = try rules.find(name, in: registry), let path = rule.upstreamName(name) else { return }
+    let checked = try registry.cachedReferrersChecked(subject, in: name)
+    if let checked, checked > Registry.now - freshness { return }
+    if let refusal = try readOnlyRefusal() {
+      guard checked != nil else { throw UpstreamError.readOnly(refusal) }
+      return
+    }
+    do {
+      try await once(Question(realm: registry.realm, repository: name, subject: .referrers(subject))) {
+        try await self.fetchReferrers(of: subject, name, path, rule, registry)
+      }
+    } catch {
+      guard checked != nil else { throw UpstreamError(error, rule.upstream) }
+      logger.notice(
+        "an image's referrers are answered as they were: its upstream gave none",
+        metadata: ["upstream": "\(rule.upstream)", "error": "\(error)"])
+      try registry.noteCachedReferrers(subject, in: name, at: Registry.now - freshness + Self.pause)
+    }
+  }
+
+  private func fetchReferrers(
+    of subject: Digest, _ name: String, _ path: String, _ rule: CacheRule, _ registry: Registry
+  ) async throws {
+    let upstream = try await upstream(rule)
+    let source = Reference(domain: upstream.host, path: path)
+    let listed = try await upstream.client.referrers(of: subject, in: source, limit: Self.referrersLimit)
+    for referrer in listed where referrer.mediaType.isManifest || referrer.mediaType.isIndex {
+      if try registry.manifestExists(.digest(referrer.digest), in: name) { continue }
+      let manifest = try await upstream.client.manifest(source.with(tag: nil, digest: referrer.digest))
+      try await threads.runIfActive {
+        _ = try registry.makeRepository(name, for: .pullThroughCache)
+        try registry.putCachedManifest(
+          manifest.bytes, mediaType: manifest.descriptor.mediaType, digest: referrer.digest, in: name, tag: nil)
+      }
+    }
+    try registry.noteCachedReferrers(
+      subject, in: name, at: listed.isEmpty ? Registry.now - freshness + Self.pause : Registry.now)
+  }
+
   // MARK: blobs
 
   /// A blob that the upstream has and the repository lacks: its size, from a manifest that is here. nil where no rule
@@ -212,8 +282,9 @@ public final class PullThroughCache: Sendable {
     return try registry.descriptor(of: digest, in: name)
   }
 
-  /// The download of a blob, begun now where there is none.
-  func fetch(_ blob: Descriptor, in name: String, of registry: Registry) -> ArrivingBlob {
+  /// The download of a blob, begun now where there is none. Throws `UpstreamError` where the registry is read-only.
+  func fetch(_ blob: Descriptor, in name: String, of registry: Registry) throws -> ArrivingBlob {
+    if let refusal = try readOnlyRefusal() { throw UpstreamError.readOnly(refusal) }
     let key = Key(realm: registry.realm, repository: name, digest: blob.digest)
     return arriving.withLock { arriving in
       if let known = arriving[key] { return known }

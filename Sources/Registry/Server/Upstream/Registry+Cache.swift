@@ -4,7 +4,7 @@ public import ImageSpec
 import Metadata
 
 extension PullThroughCache {
-  /// When a tag was last looked for at its upstream.
+  /// When a tag was last looked for at its upstream, and what refers to an image.
   static let schema = [
     """
     CREATE TABLE registry_cached_tag (
@@ -13,7 +13,15 @@ extension PullThroughCache {
       checked INTEGER NOT NULL,
       PRIMARY KEY (repository, name)
     ) CLUSTERED;
+    """,
     """
+    CREATE TABLE registry_cached_referrers (
+      repository INTEGER NOT NULL REFERENCES registry_repository(id) ON DELETE CASCADE,
+      subject TEXT NOT NULL,
+      checked INTEGER NOT NULL,
+      PRIMARY KEY (repository, subject)
+    ) CLUSTERED;
+    """,
   ]
 }
 
@@ -38,6 +46,30 @@ extension Registry {
         INSERT INTO registry_cached_tag (repository, name, checked) VALUES (?1, ?2, ?3)
         ON CONFLICT (repository, name) DO UPDATE SET checked = ?3
         """, [existingID(session, name), tag, time])
+    }
+  }
+
+  /// When the referrers of an image were last looked for at its upstream: milliseconds since 1970; nil for never.
+  func cachedReferrersChecked(_ subject: Digest, in name: String) throws -> Int64? {
+    try metadata.read { session in
+      try session.value(
+        Int64.self,
+        """
+        SELECT c.checked FROM registry_repository r JOIN registry_cached_referrers c ON c.repository = r.id
+        WHERE r.account = ?1 AND r.region = ?2 AND r.name = ?3 AND c.subject = ?4
+        """, [realm.account, realm.region, name, subject.description])
+    }
+  }
+
+  /// A repository that is not there has nothing to note.
+  func noteCachedReferrers(_ subject: Digest, in name: String, at time: Int64) throws {
+    try metadata.write { session in
+      guard let repository = try repositoryID(session, name) else { return }
+      try session.execute(
+        """
+        INSERT INTO registry_cached_referrers (repository, subject, checked) VALUES (?1, ?2, ?3)
+        ON CONFLICT (repository, subject) DO UPDATE SET checked = ?3
+        """, [repository, subject.description, time])
     }
   }
 

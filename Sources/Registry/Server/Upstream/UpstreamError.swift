@@ -9,6 +9,8 @@ public enum UpstreamError: Error, Hashable, Sendable, CustomStringConvertible {
   case unavailable(String)
   /// Rules may not name this registry (any more).
   case notAllowed(String)
+  /// It would have to be fetched, and the registry is read-only.
+  case readOnly(ReadOnlyRefusal)
 
   init(_ error: any Error, _ upstream: String) {
     switch error {
@@ -27,7 +29,7 @@ public enum UpstreamError: Error, Hashable, Sendable, CustomStringConvertible {
   public var code: ErrorCode {
     switch self {
     case .notFound: .manifestUnknown
-    case .accessDenied, .notAllowed: .denied
+    case .accessDenied, .notAllowed, .readOnly: .denied
     case .tooManyRequests: .tooManyRequests
     case .unavailable: .unavailable
     }
@@ -36,6 +38,7 @@ public enum UpstreamError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .notFound(let what), .accessDenied(let what), .tooManyRequests(let what), .unavailable(let what): what
+    case .readOnly(let refusal): "this is not here yet, and is not fetched from its upstream now: \(refusal)"
     case .notAllowed(let host): "this registry is not set up to fetch from \(host)"
     }
   }

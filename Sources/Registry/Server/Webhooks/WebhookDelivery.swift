@@ -59,7 +59,7 @@ public final class WebhookDelivery: Sendable {
         }
       }
     }
-    registry.jobs.register(Self.jobKind) { payload in
+    registry.jobs.register(Self.jobKind, inReadOnlyMode: true) { payload in
       try await self.deliver(JSONDecoder().decode(Parcel.self, from: Data(payload.utf8)))
     }
   }
