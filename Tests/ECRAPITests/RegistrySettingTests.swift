@@ -48,6 +48,53 @@ import Testing
     }
   }
 
+  @Test func theFirstScopeOfTheRegistrysPolicyLeavesPullsAndPushesAlone() async throws {
+    let ecr = try TestECR()
+    try await ecr.push("one", to: "app", tags: ["1"])
+    func put(_ scope: String) async throws -> String {
+      try await ecr.call("PutAccountSetting", #"{"name":"REGISTRY_POLICY_SCOPE","value":"\#(scope)"}"#).text
+    }
+    func put(denying action: String) async throws -> TestECR.Answer {
+      let policy =
+        #"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"\#(action)\",\"Resource\":\"*\"}]}"#
+      return try await ecr.call("PutRegistryPolicy", #"{"policyText":"\#(policy)"}"#)
+    }
+    func list() async throws -> Int { try await ecr.call("ListImages", #"{"repositoryName":"app"}"#).status }
+    let get = #"{"name":"REGISTRY_POLICY_SCOPE"}"#
+    #expect(try await ecr.call("GetAccountSetting", get).text.contains(#""value":"V2""#))
+    #expect(try await put(denying: "ecr:ListImages").status == 200)
+    #expect(try await list() == 400)
+    #expect(try await put("V1") == #"{"name":"REGISTRY_POLICY_SCOPE","value":"V1"}"#)
+    #expect(try await ecr.call("GetAccountSetting", get).text.contains(#""value":"V1""#))
+    // What is there counts no more, and nothing like it is taken.
+    #expect(try await list() == 200)
+    let refused = try await put(denying: "ecr:ListImages")
+    #expect(refused.type == "InvalidParameterException" && refused.message.contains("V1"))
+    #expect(try await put(denying: "ecr:CreateRepository").status == 200)
+    #expect(try await ecr.call("CreateRepository", #"{"repositoryName":"b"}"#).type == "AccessDeniedException")
+    #expect(try await put("V2").contains("V2"))
+    #expect(try await put(denying: "ecr:ListImages").status == 200)
+    #expect(try await list() == 400)
+    #expect(try await put("V3").contains("V1"), "it says what there is")
+  }
+
+  @Test(arguments: ["KMS", "KMS_DSSE"]) func templatesHaveNoKMS(_ type: String) async throws {
+    let ecr = try TestECR()
+    let encryption = #""encryptionConfiguration":{"encryptionType":"\#(type)","kmsKey":"arn:aws:kms:eu-west-1:123456789012:key/1a"}"#
+    func refused(_ operation: String, _ members: String) async throws {
+      let answer = try await ecr.call(operation, "{\(members),\(encryption)}")
+      // These operations declare no KmsException.
+      #expect(answer.type == "InvalidParameterException" && answer.message.contains("key management"), "\(answer.text)")
+    }
+    try await refused("CreateRepositoryCreationTemplate", #""prefix":"a","appliedFor":["REPLICATION"]"#)
+    #expect(
+      try await ecr.call("CreateRepositoryCreationTemplate", #"{"prefix":"a","appliedFor":["REPLICATION"]}"#).status == 200)
+    try await refused("UpdateRepositoryCreationTemplate", #""prefix":"a""#)
+    let made = try await ecr.call("CreateRepository", "{\"repositoryName\":\"app\",\(encryption)}")
+    #expect(made.type == "KmsException" && made.text.contains("kmsError"))
+    #expect(try await ecr.call("DescribeRepositories").text.contains(#""repositories":[]"#))
+  }
+
   @Test func replicatesByTheRegistrysRules() async throws {
     let ecr = try TestECR()
     #expect(

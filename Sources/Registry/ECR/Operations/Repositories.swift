@@ -54,10 +54,13 @@ struct RequestedEncryption: Codable, Sendable {
   let encryptionType: String
   let kmsKey: String?
 
-  /// Throws `ECRError` for anything but the default.
-  func check() throws {
+  /// Throws `ECRError` for anything but the default: KmsException, unless the operation does not declare it.
+  func check(declaresKMS: Bool = true) throws {
     guard encryptionType == "AES256" else {
-      throw ECRError.kms("This registry has no key management service: use the encryption type AES256")
+      let why = "This registry has no key management service: use the encryption type AES256"
+      throw declaresKMS
+        ? ECRError.kms(why)
+        : ECRError.invalidParameter("Invalid parameter at 'encryptionConfiguration.encryptionType': \(why)")
     }
     // AWS takes no key with AES256 either.
     guard kmsKey == nil || kmsKey == "" else {

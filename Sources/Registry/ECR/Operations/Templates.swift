@@ -51,7 +51,7 @@ struct TemplateRequest: Decodable, Sendable {
   }
 
   fileprivate func apply(to template: inout CreationTemplate, _ call: Call) throws {
-    try encryptionConfiguration?.check()
+    try encryptionConfiguration?.check(declaresKMS: false)
     if let description { template.description = description }
     if let resourceTags { template.labels = try ResourceTag.templateLabels(resourceTags) }
     if imageTagMutability != nil || imageTagMutabilityExclusionFilters != nil {
