@@ -260,7 +260,7 @@ let package = Package(
     tests("Netlink", ["Netlink"]),
     tests("SystemBus", ["SystemBus", "Kernel", system]),
     tests("ConfigurationFiles", ["ConfigurationFiles", "Kernel", system]),
-    tests("Commands", ["Commands", "Engine"]),
+    tests("Commands", ["Commands", "Engine", "ConfigurationFiles", "RegistryServer", system]),
     tests("Sandboxes", ["Sandboxes", "RuntimeSpec", "Kernel", system]),
     tests("Snapshots", ["Snapshots", "Content", "Layers", "ImageSpec", "Kernel", system]),
     tests("Lifecycle", ["Lifecycle"]),

@@ -86,6 +86,50 @@ import Testing
     return get.status
   }
 
+  @Test func policiesOfTheConfigurationHoldBesideThoseOfTheRealm() async throws {
+    let registry = try TestRegistry()
+    let (own, operators) = (P256.Signing.PrivateKey(), P256.Signing.PrivateKey())
+    let image = try await registry.push(image: "one", to: "prod/app", tag: "1")
+    #expect(try await status(registry, "/v2/prod/app/manifests/1") == 200)
+    try registry.registry.configureSignaturePolicies([("all", Self.rule(operators))])
+    #expect(try await status(registry, "/v2/prod/app/manifests/1") == 403)
+    // Of every realm, and not among what is set.
+    #expect(try registry.registry.signaturePolicies().isEmpty)
+    try registry.registry.setSignaturePolicy("prod", Self.rule(own))
+    try await Self.sign(image.digest, own, in: registry, "prod/app")
+    #expect(try await status(registry, "/v2/prod/app/manifests/1") == 403)
+    try await Self.sign(image.digest, operators, in: registry, "prod/app")
+    #expect(try await status(registry, "/v2/prod/app/manifests/1") == 200)
+    let number = try registry.registry.changeNumber()
+    try registry.registry.configureSignaturePolicies([("all", Self.rule(operators))])
+    #expect(try registry.registry.changeNumber() == number, "nothing changed")
+    try registry.registry.configureSignaturePolicies([("all", Self.rule(P256.Signing.PrivateKey()))])
+    #expect(try await status(registry, "/v2/prod/app/manifests/1") == 403)
+    try registry.registry.configureSignaturePolicies([])
+    #expect(try await status(registry, "/v2/prod/app/manifests/1") == 200)
+  }
+
+  @Test func tellsWhichKeySigned() async throws {
+    let registry = try TestRegistry()
+    let (one, two) = (P256.Signing.PrivateKey(), P256.Signing.PrivateKey())
+    let image = try await registry.push(image: "one", to: "prod/app", tag: "1")
+    try await Self.sign(image.digest, one, in: registry, "prod/app")
+    try await Self.attach(TestRegistry.descriptor(image.bytes), P256.Signing.PrivateKey(), in: registry, "prod/app")
+    try await registry.push(artifact: "about", about: image.bytes, to: "prod/app")
+    func signers() throws -> [[String]] {
+      let tag = ManifestReference.tag("sha256-\(image.digest.hex).sig")
+      let holders =
+        try registry.registry.manifests([tag], in: "prod/app").compactMap { $0 }
+        + registry.registry.referrers(of: image.digest, artifactType: nil, in: "prod/app", limit: 10)
+      #expect(holders.count == 3)
+      let found = try registry.registry.signers(of: image.digest, in: "prod/app", holders: holders, limit: 10)
+      return holders.compactMap { found[$0.id] }
+    }
+    #expect(try signers() == [[], []], "nobody's key is known")
+    try registry.registry.setSignaturePolicy("prod", Self.rule(one, two, stages: [.push]))
+    #expect(try signers() == [["k0"], []])
+  }
+
   @Test func givesOutOnlyWhatIsSigned() async throws {
     let registry = try TestRegistry()
     let key = P256.Signing.PrivateKey()

@@ -31,6 +31,22 @@ extension Registry {
     try settings(.signaturePolicy, as: SignatureRule.self).map { ($0.name, $0.value) }
   }
 
+  /// Rules of the server's configuration, beside those of each realm. They were checked.
+  public func configureSignaturePolicies(_ policies: [(name: String, rule: SignatureRule)]) throws {
+    let isChanged = signatures.configured.withLock { configured in
+      guard !configured.elementsEqual(policies, by: { $0 == $1 }) else { return false }
+      configured = policies
+      return true
+    }
+    // What was found out under other rules is forgotten as after any change.
+    if isChanged { cache.remove([], number: try metadata.write(Self.raiseChange)) }
+  }
+
+  /// All rules that hold in this realm.
+  private func demandedSignatures() throws -> [(name: String, rule: SignatureRule)] {
+    try signaturePolicies() + signatures.configured.withLock { $0 }
+  }
+
   /// Throws `SignatureRuleError` where the rule is none.
   public func setSignaturePolicy(_ name: String, _ rule: SignatureRule) throws {
     _ = try rule.checked()
@@ -48,7 +64,7 @@ extension Registry {
     _ image: Digest, tags: [String] = [], in name: String, at stage: SignatureRule.Stage
   ) throws -> [SignatureShortfall] {
     let number = try signatureNumber()
-    let rules = try signatures.rules(of: realm, asOf: number) { try self.signaturePolicies() }
+    let rules = try signatures.rules(of: realm, asOf: number) { try self.demandedSignatures() }
       .filter { $0.rule.stages.contains(stage) && $0.rule.covers(name) }
     guard !rules.isEmpty else { return [] }
     let key = SignatureVerdicts.Key(realm: realm, repository: name, image: image, tags: tags, stage: stage)
@@ -86,8 +102,42 @@ extension Registry {
   /// Whether any rule could concern the repository: asked before each pull, and almost for nothing.
   func hasSignaturePolicies(for name: String) throws -> Bool {
     let number = try signatureNumber()
-    return try signatures.rules(of: realm, asOf: number) { try self.signaturePolicies() }
+    return try signatures.rules(of: realm, asOf: number) { try self.demandedSignatures() }
       .contains { $0.rule.covers(name) }
+  }
+
+  /// The keys of all rules that are about a repository, by their names in these; each once.
+  func signatureKeys(for name: String) throws -> [(name: String, key: VerificationKey)] {
+    var found: [(name: String, key: VerificationKey)] = []
+    let rules = try signatures.rules(of: realm, asOf: signatureNumber()) { try self.demandedSignatures() }
+    for rule in rules where rule.rule.covers(name) {
+      for (named, key) in zip(rule.rule.keys, rule.keys) where !found.contains(where: { $0.key == key }) {
+        found.append((named.name, key))
+      }
+    }
+    return found
+  }
+
+  /// By which of the keys of a repository's rules an image was signed, by each of the manifests that hold signatures of
+  /// it: the keys' names, by the manifest's ID. At most `limit` of them are read.
+  public func signers(
+    of image: Digest, in name: String, holders: [StoredManifest], limit: Int
+  ) throws -> [Int64: [String]] {
+    let keys = try signatureKeys(for: name)
+    let candidates = holders.filter {
+      SignatureArtifact.artifactTypes.contains($0.artifactType ?? "")
+        || $0.tags.contains(SignatureArtifact.tag(of: image))
+    }
+    var found: [Int64: [String]] = [:]
+    for holder in candidates.prefix(limit) {
+      let signers = try signatures.signers(holder.digest, image, keys.map(\.key)) {
+        try self.readSignatures(holder, in: name)
+      }
+      // A bundle may say other things of an image than that it is signed.
+      if signers.isEmpty, try readSignatures(holder, in: name).isEmpty { continue }
+      found[holder.id] = keys.filter { signers.contains($0.key) }.map(\.name)
+    }
+    return found
   }
 
   private func shortfall(

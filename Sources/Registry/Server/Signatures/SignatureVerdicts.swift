@@ -42,6 +42,8 @@ final class SignatureVerdicts: Sendable {
   }
 
   private let state = Mutex(State())
+  /// Rules of the server's configuration, for all realms.
+  let configured = Mutex<[(name: String, rule: SignatureRule)]>([])
   private static let capacity = 16_384
 
   /// The rules of a realm. One whose keys cannot be read any more demands what nobody can give: it fails closed.

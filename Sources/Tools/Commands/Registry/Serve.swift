@@ -153,7 +153,7 @@ public struct ServeCommand: AsyncParsableCommand {
         freshness: configuration.upstreams.freshness, logger: logger))
     let delivery = WebhookDelivery(registry, realms: configuration.realms.table, metrics: server.metrics)
     delivery.begin()
-    configuration.apply(to: server, delivery)
+    try configuration.apply(to: server, delivery)
     let options = try configuration.serveOptions(server.metrics)
     let isEmpty = try userCount == 0 && files.keys.list().isEmpty
     let anonymous = configuration.access.anonymous

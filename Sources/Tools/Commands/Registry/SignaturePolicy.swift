@@ -1,8 +1,6 @@
 public import ArgumentParser
 internal import Content
-internal import Kernel
 internal import RegistryServer
-internal import SystemPackage
 
 public struct SignaturePolicyCommand: ParsableCommand {
   public static let configuration = CommandConfiguration(
@@ -58,17 +56,7 @@ public struct SignaturePolicySetCommand: ParsableCommand {
   public init() {}
 
   public mutating func run() throws {
-    let keys = try key.map { text in
-      let halves = text.split(separator: "=", maxSplits: 1)
-      let path = FilePath(String(halves[halves.count - 1]))
-      let name = halves.count == 2 ? String(halves[0]) : path.lastComponent?.string ?? text
-      do {
-        return SignatureRule.Key(
-          name: name, pem: String(decoding: try readFile(path, limit: 64 << 10), as: UTF8.self))
-      } catch let error as Errno {
-        throw Failure("cannot read the key \(path): \(error)")
-      }
-    }
+    let keys = try key.map(SignaturesSection.key)
     let rule = SignatureRule(
       repositories: repository, keys: keys, required: required, exemptTags: exemptTags,
       stages: Set(at.isEmpty ? SignatureRule.Stage.allCases : at), mode: warn ? .warn : .enforce)

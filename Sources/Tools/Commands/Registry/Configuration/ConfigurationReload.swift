@@ -31,11 +31,13 @@ final class ConfigurationReload: Sendable {
       server.logger.error("the access log goes on in the old file", metadata: ["error": "\(error)"])
     }
     let configuration: ServeConfiguration
-    do { configuration = try read() } catch {
+    do {
+      configuration = try read()
+      try configuration.apply(to: server, delivery)
+    } catch {
       server.logger.error("the settings stay as they are", metadata: ["error": "\(error)"])
       return
     }
-    configuration.apply(to: server, delivery)
     let (live, restart) = current.withLock { current in
       let changes = configuration.effective.changes(from: current)
       // What needs a restart is told again the next time, since it still does.

@@ -22,6 +22,7 @@ struct ServeConfiguration: Sendable {
   var mode: ModeSection
   var garbage: GarbageSection
   var lifecycle: LifecycleSection
+  var signatures: SignaturesSection
   var webhooks: WebhooksSection
   var log: LogSection
   var metrics: MetricsSection
@@ -44,6 +45,7 @@ struct ServeConfiguration: Sendable {
     mode = ModeSection(reader.section("mode"))
     garbage = GarbageSection(reader.section("gc"))
     lifecycle = LifecycleSection(reader.section("lifecycle"))
+    signatures = SignaturesSection(reader.section("signatures"))
     webhooks = WebhooksSection(reader.section("webhooks"))
     log = LogSection(reader.section("log"))
     metrics = MetricsSection(reader.section("metrics"))
@@ -81,14 +83,15 @@ struct ServeConfiguration: Sendable {
     listen.addresses + realms.ports.map { ListenAddress(host: listen.addresses.first?.host ?? "", port: $0) }
   }
 
-  /// Gives a server what may change while it runs.
-  func apply(to server: RegistryServer, _ delivery: WebhookDelivery) {
+  /// Gives a server what may change while it runs. Throws where the database cannot be told.
+  func apply(to server: RegistryServer, _ delivery: WebhookDelivery) throws {
     server.rateLimits.settings = limits.rates
     server.registry.quotaDefaults.quotas = quotas.defaults
     server.garbageSettings = garbage.settings
     server.lifecycleInterval = lifecycle.interval
     server.keepReadOnly(mode.readOnly)
     delivery.configure(webhooks.webhooks)
+    try server.registry.configureSignaturePolicies(signatures.policies)
   }
 
   /// What the sockets are served with.
