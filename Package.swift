@@ -276,7 +276,7 @@ let package = Package(
     tests(
       "Console",
       [
-        "Console", "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", logging,
+        "Console", "RegistryServer", "Metadata", "DistributionSpec", "Content", "ImageSpec", "Layers", "Kernel", crypto, logging,
         httpTypes, nioCore, system,
         .product(name: "HummingbirdCore", package: "hummingbird"),
       ]),

@@ -116,6 +116,49 @@ import Testing
     #expect(try await names("/ui/?page=99").count == 21)
   }
 
+  @Test func aRegistryWithManyRepositoriesIsLeafedThroughByName() async throws {
+    let fixture = try ConsoleFixture(anonymous: .none)
+    let names = (0..<1300).map { "team\($0 % 2)/r\(10_000 + $0)" }.sorted()
+    for name in names { _ = try fixture.registry.createRepository(name) }
+    let cookie = ["cookie": try #require(try await fixture.signIn().cookie)]
+    func leaf(_ target: String) async throws -> (names: [String], next: String?) {
+      let answer = try await fixture.get(target, cookie)
+      #expect(answer.status == 200 && !answer.text.contains("sort="))
+      let links = HTMLDocument(answer.text).links
+      return (
+        links.filter { $0.hasPrefix("/ui/r/") }.map { String($0.dropFirst(6)) }, links.last { $0.contains("after=") }
+      )
+    }
+    func all(_ start: String) async throws -> (names: [String], pages: Int) {
+      var found: [String] = []
+      var pages = 0
+      var target: String? = start
+      while let next = target {
+        let page = try await leaf(next)
+        found += page.names
+        pages += 1
+        target = page.next
+      }
+      return (found, pages)
+    }
+    #expect(try await leaf("/ui/").names == Array(names.prefix(50)))
+    let (found, pages) = try await all("/ui/")
+    #expect(found == names && pages == 26)
+    let odd = try await all("/ui/?q=TEAM1/")
+    #expect(odd.names == names.filter { $0.hasPrefix("team1/") })
+    for search in ["%25", "_", "%5C", "none"] { #expect(try await all("/ui/?q=\(search)").names.isEmpty) }
+    // Somebody who may pull from one, and list none, finds it, in pages that each look at so many names.
+    try fixture.files.identities.set("ada", account: nil, policies: [])
+    let pull =
+      #"{"Effect": "Allow", "Principal": "*", "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]}"#
+    try fixture.registry.setRepositorySetting(
+      .repositoryPolicy, of: names[1200], #"{"Version": "2012-10-17", "Statement": [\#(pull)]}"#)
+    let first = try await leaf("/ui/")
+    #expect(first.names.isEmpty && first.next?.contains("r1") == true)
+    let one = try await all("/ui/")
+    #expect(one.names == [names[1200]] && one.pages == 2)
+  }
+
   @Test func stepsAreJoinedWithLayers() async throws {
     let fixture = try ConsoleFixture()
     let layers = [

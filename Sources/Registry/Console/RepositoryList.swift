@@ -1,38 +1,47 @@
 internal import RegistryServer
 internal import Synchronization
 
-/// The figures of all repositories, gathered anew when they are asked for, but for a tenth of the time at most: sorting
-/// by what a registry counts nowhere must not cost more the more often the page is looked at.
+/// The figures of repositories, gathered anew when they are asked for, but for a tenth of the time at most: counting what
+/// a registry counts nowhere must not cost more the more often a page is looked at.
 final class RepositoryList: Sendable {
-  private struct Gathered {
-    var figures: [RepositoryFigures]
-    var at: ContinuousClock.Instant
-    var cost: Duration
+  private struct Key: Hashable {
+    let realm: Realm
+    let name: String
   }
 
-  /// Repositories that are listed, in order of their names. A registry with more is not looked at by leafing.
-  static let limit = 50_000
+  private struct Gathered {
+    /// nil for one that is not there.
+    let figures: RepositoryFigures?
+    let at: ContinuousClock.Instant
+    /// Of all that were gathered together.
+    let cost: Duration
+  }
 
-  private let gathered = Mutex<[Realm: Gathered]>([:])
+  /// Repositories up to which a registry is sorted by figures and counted. One with more is leafed through by name, and
+  /// each page costs what is on it.
+  static let sortable = 500
+  private static let capacity = 8192
 
-  func figures(_ registry: Registry) throws -> [RepositoryFigures] {
+  private let gathered = Mutex<[Key: Gathered]>([:])
+
+  /// Of those that are there, in the order of `names`.
+  func figures(of names: [String], _ registry: Registry) throws -> [RepositoryFigures] {
     try gathered.withLock { gathered in
       let start = ContinuousClock.now
-      if let last = gathered[registry.realm], start - last.at < last.cost * 10 { return last.figures }
-      let figures = try registry.figures(limit: Self.limit)
-      let end = ContinuousClock.now
-      gathered[registry.realm] = Gathered(figures: figures, at: end, cost: end - start)
-      return figures
+      let keys = names.map { Key(realm: registry.realm, name: $0) }
+      let missing = keys.filter { key in gathered[key].map { start - $0.at >= $0.cost * 10 } ?? true }
+      if !missing.isEmpty {
+        let found = try registry.figures(of: missing.map(\.name))
+        let byName = Dictionary(found.map { ($0.name, $0) }) { $1 }
+        let end = ContinuousClock.now
+        if gathered.count + missing.count > Self.capacity { gathered = gathered.filter { keys.contains($0.key) } }
+        for key in missing { gathered[key] = Gathered(figures: byName[key.name], at: end, cost: end - start) }
+      }
+      return keys.compactMap { gathered[$0]?.figures }
     }
   }
 
   func figures(of name: String, _ registry: Registry) throws -> RepositoryFigures? {
-    let figures = try figures(registry)
-    var low = 0, high = figures.count
-    while low < high {
-      let middle = (low + high) / 2
-      if figures[middle].name.utf8.lexicographicallyPrecedes(name.utf8) { low = middle + 1 } else { high = middle }
-    }
-    return low < figures.count && figures[low].name == name ? figures[low] : nil
+    try figures(of: [name], registry).first
   }
 }

@@ -43,10 +43,8 @@ struct Visit: Sendable {
 
   func mayPull(_ name: String) throws -> Bool { try server.mayPull(caller, name, of: registry) }
 
-  /// Those of the repositories that the caller may see and pull from.
-  func visible(_ names: [String]) throws -> Set<String> {
-    Set(try server.visible(names, to: caller, of: registry).filter { try mayPull($0) })
-  }
+  /// Those of the repositories that the caller may pull from, in the same order.
+  func pullable(_ names: [String]) throws -> [String] { try server.pullable(names, by: caller, of: registry) }
 
   /// Whether the caller may see what ECR's operation of that name tells of a repository.
   func may(_ action: ActionName, _ name: String) throws -> Bool {

@@ -4,7 +4,7 @@ extension Asset {
       color-scheme: light dark;
       --paper: #faf9f6; --raised: #fff; --sunk: #f2f0ea; --ink: #18222b; --dim: #5a6670; --line: #e2dfd7;
       --accent: #0b626d; --accent-soft: #dceceb; --on-accent: #fff; --bad: #a93a25; --bad-soft: #f8e4de; --warn: #8a5a00;
-      --good: #2c6e49; --focus: #0b7fa3;
+      --good: #2c6e49; --good-soft: #dfeee4; --focus: #0b7fa3;
       --c0: #0b5c6b; --c1: #1f8a8c; --c2: #6bb5a2; --c3: #b4c487; --c4: #ddb44c; --c5: #d6884a; --c6: #b65947; --c7: #7b4d64;
       --mono: ui-monospace, "SF Mono", "Cascadia Mono", "JetBrains Mono", "DejaVu Sans Mono", Consolas, monospace;
     }
@@ -12,7 +12,7 @@ extension Asset {
       :root {
         --paper: #0e1417; --raised: #141c20; --sunk: #0a0f12; --ink: #e3e9eb; --dim: #93a2a9; --line: #243036;
         --accent: #6cc8c9; --accent-soft: #16343a; --on-accent: #06282c; --bad: #f08c74; --bad-soft: #3a1c16; --warn: #e2b45a;
-        --good: #7cc79b; --focus: #7fd4f0;
+        --good: #7cc79b; --good-soft: #17301f; --focus: #7fd4f0;
         --c0: #1c7f8e; --c1: #2fa3a1; --c2: #74c0ac; --c3: #b9c98b; --c4: #dfb953; --c5: #da9052; --c6: #c46a57; --c7: #97637c;
       }
     }
@@ -104,6 +104,7 @@ extension Asset {
       color: var(--dim); white-space: nowrap; background: var(--raised);
     }
     .chip.on { border-color: transparent; background: var(--accent-soft); color: var(--accent); }
+    .chip.good { border-color: transparent; background: var(--good-soft); color: var(--good); }
     .chip.bad { border-color: transparent; background: var(--bad-soft); color: var(--bad); }
     .chips { display: flex; flex-wrap: wrap; gap: .3rem; }
     .digest { font-family: var(--mono); font-size: .82rem; color: var(--dim); overflow-wrap: anywhere; }

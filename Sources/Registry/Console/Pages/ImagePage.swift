@@ -47,6 +47,11 @@ extension Console {
       }
     }
     fields["referrers"] = try referrers(stored.digest, name, visit)
+    if summary.isRunnable {
+      fields["shortfalls"] = try visit.registry.signatureShortfalls(stored.digest, in: name, at: .pull).map {
+        ["text": $0.description, "isRefused": $0.mode == .enforce] as Fields
+      }
+    }
     fields["hasReferrers"] = (fields["referrers"] as? [Fields])?.isEmpty == false
     fields["manifestLink"] = ConsoleRoute.manifest(name, stored.digest).path
     fields["manifestSize"] = Formats.size(stored.size)
@@ -106,9 +111,12 @@ extension Console {
     // cosign before version 3 leaves its signatures at tags that are made of the digest.
     let tags = ["sig", "att", "sbom"].map { ManifestReference.tag("\(digest.algorithm.rawValue)-\(digest.hex).\($0)") }
     found += try visit.registry.manifests(tags, in: name).compactMap { $0 }
+    // Reading them takes a moment each.
+    let signers = try visit.registry.signers(of: digest, in: name, holders: found, limit: 16)
     return found.map { referrer in
       let summary = facts.summary(referrer, visit.registry)
       return [
+        "signers": signers[referrer.id] ?? [], "isUnverified": signers[referrer.id]?.isEmpty == true,
         "kind": summary.label, "type": Formats.cut(referrer.artifactType ?? referrer.mediaType.rawValue, 120),
         "digest": referrer.digest.short, "fullDigest": referrer.digest.description,
         "link": ConsoleRoute.image(name, referrer.digest).path, "size": Formats.size(referrer.contentSize),

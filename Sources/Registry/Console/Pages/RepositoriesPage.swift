@@ -19,17 +19,33 @@ extension Console {
   }
 
   func repositories(_ visit: Visit) throws -> Page {
-    let query = visit.request.query
-    let search = Formats.cut(query["q"] ?? "", 255)
-    let order = Order(rawValue: query["sort"] ?? "") ?? .name
-    let all = try list.figures(visit.registry)
-    let names = try visit.visible(all.map(\.name))
-    let visible = all.filter { names.contains($0.name) }
+    let search = Formats.cut(visit.request.query["q"] ?? "", 255)
+    let names = try visit.registry.repositoryNames(limit: RepositoryList.sortable + 1)
+    var fields =
+      names.count > RepositoryList.sortable ? try leafed(search, visit) : try sorted(names, search.lowercased(), visit)
     // To one who has not signed in, an empty list says nothing.
-    if visible.isEmpty, visit.principal == .anonymous, visit.server.policy.anonymous == .none {
+    if fields["isEmptyRegistry"] as? Bool == true, visit.principal == .anonymous,
+      visit.server.policy.anonymous == .none
+    {
       throw ConsoleError.signInFirst
     }
-    let needle = search.lowercased()
+    fields["search"] = search
+    fields["isFiltered"] = !search.isEmpty
+    fields["imagePrefix"] = visit.imagePrefix
+    fields["realms"] = Self.realms(visit)
+    return Page("repositories", title: "Repositories", fields: fields)
+  }
+
+  private static func link(_ search: String, _ items: (name: String, value: String)?...) -> String {
+    let all = (search.isEmpty ? [] : [(name: "q", value: search)]) + items.compactMap { $0 }
+    return all.isEmpty ? ConsoleRoute.root : "\(ConsoleRoute.root)?\(Query(all))"
+  }
+
+  /// All repositories of a registry that has few, in any order, and what they come to.
+  private func sorted(_ names: [String], _ needle: String, _ visit: Visit) throws -> Fields {
+    let query = visit.request.query
+    let order = Order(rawValue: query["sort"] ?? "") ?? .name
+    let visible = try list.figures(of: visit.pullable(names), visit.registry)
     var found = needle.isEmpty ? visible : visible.filter { $0.name.contains(needle) }
     switch order {
     case .name: break
@@ -40,20 +56,16 @@ extension Console {
     let pages = max(1, (found.count + Self.repositoriesPerPage - 1) / Self.repositoriesPerPage)
     let number = min(max(1, Int(query["page"] ?? "") ?? 1), pages)
     let shown = found.dropFirst((number - 1) * Self.repositoriesPerPage).prefix(Self.repositoriesPerPage)
-
     func link(page: Int = 1, sort: Order = order) -> String {
-      var items: [(name: String, value: String)] = []
-      if !search.isEmpty { items.append(("q", search)) }
-      if sort != .name { items.append(("sort", sort.rawValue)) }
-      if page > 1 { items.append(("page", String(page))) }
-      return items.isEmpty ? ConsoleRoute.root : "\(ConsoleRoute.root)?\(Query(items))"
+      Self.link(
+        query["q"].map { Formats.cut($0, 255) } ?? "", sort == .name ? nil : ("sort", sort.rawValue),
+        page == 1 ? nil : ("page", String(page)))
     }
-    var fields: Fields = [
-      "search": search, "sort": order.rawValue, "sorts": order != .name, "rows": shown.map { Self.row($0, visit) },
-      "hasRows": !shown.isEmpty,
+    return [
+      "sort": order.rawValue, "sorts": order != .name, "rows": shown.map { Self.row($0, visit) },
+      "hasRows": !shown.isEmpty, "hasOrders": true,
       "orders": Order.allCases.map { ["name": $0.title, "link": link(sort: $0), "current": $0 == order] as Fields },
       "total": Formats.plural(found.count, "repository", "repositories"), "isEmptyRegistry": visible.isEmpty,
-      "isFiltered": !search.isEmpty, "imagePrefix": visit.imagePrefix,
       "summary": [
         ["figure": Formats.count(visible.count), "what": visible.count == 1 ? "repository" : "repositories"],
         ["figure": Formats.count(visible.reduce(0) { $0 + $1.tags }), "what": "tags"],
@@ -63,9 +75,39 @@ extension Console {
         previous: number > 1 ? link(page: number - 1) : nil, next: number < pages ? link(page: number + 1) : nil,
         "Page \(Formats.count(number)) of \(Formats.count(pages))", isNeeded: pages > 1),
     ]
-    fields["realms"] = Self.realms(visit)
-    if visible.count >= RepositoryList.limit { fields["limit"] = Formats.count(RepositoryList.limit) }
-    return Page("repositories", title: "Repositories", fields: fields)
+  }
+
+  /// Names that are looked at for one page, for somebody who may see few of them.
+  private static let namesPerPage = 1000
+  private static let namesAtOnce = 200
+
+  /// A page of the names after the last one's, of a registry that has many.
+  private func leafed(_ search: String, _ visit: Visit) throws -> Fields {
+    let after = visit.request.query["after"]
+    var last = after
+    var found: [String] = []
+    var looked = 0
+    var isMore = true
+    while isMore, found.count <= Self.repositoriesPerPage, looked < Self.namesPerPage {
+      let names = try visit.registry.repositoryNames(
+        containing: search.lowercased(), after: last, limit: Self.namesAtOnce)
+      found += try visit.pullable(names)
+      looked += names.count
+      last = names.last ?? last
+      isMore = names.count == Self.namesAtOnce
+    }
+    let shown = found.prefix(Self.repositoriesPerPage)
+    // The page goes on after its last name, or where looking ended.
+    let next = found.count > shown.count ? shown.last : isMore ? last : nil
+    let rows = try list.figures(of: Array(shown), visit.registry).map { Self.row($0, visit) }
+    return [
+      "rows": rows, "hasRows": !rows.isEmpty, "isLong": true,
+      "total": search.isEmpty ? "" : "Repositories",
+      "isEmptyRegistry": rows.isEmpty && next == nil && after == nil && search.isEmpty,
+      "leaf": Self.leaf(
+        previous: after == nil ? nil : Self.link(search), next: next.map { Self.link(search, ("after", $0)) },
+        after.map { "after \(Formats.cut($0, 255))" } ?? "", isNeeded: after != nil || next != nil),
+    ]
   }
 
   /// The server's realms, where it has several.

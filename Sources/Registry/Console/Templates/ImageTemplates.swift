@@ -20,8 +20,9 @@ extension Templates {
     {{#hasAnnotations}}<h2>Annotations</h2>
     <dl class="pairs code">{{#annotations}}<div><dt>{{key}}</dt><dd>{{value}}</dd></div>{{/annotations}}</dl>{{/hasAnnotations}}
     <h2>Signatures and other referrers</h2>
+    {{#shortfalls}}<p class="note{{#isRefused}} bad{{/isRefused}}">{{#isRefused}}Pulls are refused: {{/isRefused}}{{^isRefused}}Pulls are warned of: {{/isRefused}}{{text}}.</p>{{/shortfalls}}
     {{#hasReferrers}}<table><thead><tr><th scope="col">Kind</th><th scope="col" class="opt">Type</th><th scope="col">Digest</th><th scope="col" class="num">Size</th><th scope="col" class="num opt">Pushed</th></tr></thead><tbody>{{#referrers}}
-    <tr><td class="name">{{kind}}</td><td class="opt dim wide">{{type}}</td><td><a class="digest" href="{{prefix}}{{link}}" title="{{fullDigest}}">{{digest}}</a></td><td class="num">{{size}}</td><td class="num opt">{{#pushed}}<time datetime="{{stamp}}" title="{{stamp}}">{{text}}</time>{{/pushed}}</td></tr>{{/referrers}}
+    <tr><td class="name">{{kind}} {{#signers}}<span class="chip good">verified by <bdi>{{.}}</bdi></span> {{/signers}}{{#isUnverified}}<span class="chip" title="By no key of a signature policy that is about this repository">not verified</span>{{/isUnverified}}</td><td class="opt dim wide">{{type}}</td><td><a class="digest" href="{{prefix}}{{link}}" title="{{fullDigest}}">{{digest}}</a></td><td class="num">{{size}}</td><td class="num opt">{{#pushed}}<time datetime="{{stamp}}" title="{{stamp}}">{{text}}</time>{{/pushed}}</td></tr>{{/referrers}}
     </tbody></table>{{/hasReferrers}}{{^hasReferrers}}<p class="dim">Nothing refers to it.</p>{{/hasReferrers}}
     <h2>As stored</h2>
     <details><summary>Manifest <small>{{mediaType}} · {{manifestSize}}</small></summary>{{#manifestText}}<pre tabindex="0">{{manifestText}}</pre>{{/manifestText}}<p><a href="{{prefix}}{{manifestLink}}">The bytes as they were pushed</a></p></details>

@@ -105,6 +105,13 @@ extension RegistryServer {
     }
   }
 
+  /// Those of the repositories that a caller may pull from, in the same order: what a person may look into, also where
+  /// `ecr:DescribeRepositories` is not allowed.
+  public func pullable(_ names: [String], by caller: Caller, of registry: Registry) throws -> [String] {
+    try registry.loadAccess(to: names)
+    return try names.filter { try mayPull(caller, $0, of: registry) }
+  }
+
   /// Those of the repositories that a caller may see, in the same order.
   public func visible(_ names: [String], to caller: Caller, of registry: Registry) throws -> [String] {
     try registry.loadAccess(to: names)

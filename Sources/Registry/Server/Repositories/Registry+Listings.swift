@@ -43,9 +43,26 @@ extension Registry {
       "registry-listings", ["CREATE INDEX registry_tag_updated ON registry_tag (repository, updated, name);"])
   }
 
-  /// All repositories by name, at most `limit`. This one costs what the registry has.
-  public func figures(limit: Int) throws -> [RepositoryFigures] {
-    try metadata.read { session in
+  /// Names of repositories in order, those after `last` that have `text` in them. Costs the names that it passes over.
+  public func repositoryNames(containing text: String = "", after last: String? = nil, limit: Int) throws -> [String] {
+    let escaped = text.map { ["%", "_", "\\"].contains($0) ? "\\\($0)" : "\($0)" }.joined()
+    return try metadata.read { session in
+      try session.values(
+        String.self,
+        """
+        SELECT name FROM registry_repository
+        WHERE account = ?1 AND region = ?2 AND name > ?3 AND (?4 = '' OR name LIKE ?5 ESCAPE '\\')
+        ORDER BY name LIMIT ?6
+        """, [realm.account, realm.region, last ?? "", text, "%\(escaped)%", limit])
+    }
+  }
+
+  /// The figures of those of the repositories that are there, in order of names. Costs what these have.
+  public func figures(of names: [String]) throws -> [RepositoryFigures] {
+    guard !names.isEmpty else { return [] }
+    let places = names.indices.map { "?\($0 + 3)" }.joined(separator: ", ")
+    let arguments: [any SQLConvertible] = [realm.account, realm.region] + names
+    return try metadata.read { session in
       try session.rows(
         """
         SELECT r.name AS name, r.created AS created,
@@ -54,8 +71,8 @@ extension Registry {
           (SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) FROM registry_blob b WHERE b.repository = r.id) AS size,
           (SELECT m.pushed FROM registry_manifest m WHERE m.repository = r.id ORDER BY m.id DESC LIMIT 1) AS pushed,
           (SELECT MAX(t.updated) FROM registry_tag t WHERE t.repository = r.id) AS moved
-        FROM registry_repository r WHERE r.account = ?1 AND r.region = ?2 ORDER BY r.name LIMIT ?3
-        """, [realm.account, realm.region, limit]
+        FROM registry_repository r WHERE r.account = ?1 AND r.region = ?2 AND r.name IN (\(places)) ORDER BY r.name
+        """, arguments
       ).map(RepositoryFigures.init)
     }
   }
