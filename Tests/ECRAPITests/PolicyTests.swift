@@ -116,15 +116,47 @@ private func quoted(_ text: String) -> String {
       "GetDownloadUrlForLayer", #"{"repositoryName":"app","layerDigest":"\#(digest)"}"#, bob
     ).decoded(Output.self).downloadUrl
     let target = String(url.dropFirst("https://ecr.test:5000".count))
-    func status() async -> Int {
+    func status(_ target: String) async -> Int {
       await ecr.server.respond(
         to: RegistryRequest(method: .get, target: target, authority: "ecr.test:5000", isSecure: true)
       )
       .response.status.code
     }
-    #expect(await status() == 200)
+    #expect(await status(target) == 200)
     _ = try ecr.identities.detach("AmazonEC2ContainerRegistryReadOnly", from: "bob")
-    #expect(await status() == 403)
+    #expect(await status(target) == 403)
+  }
+
+  @Test func anAlteredAddressOfALayerIsNone() async throws {
+    let ecr = try TestECR()
+    try await ecr.push("one", to: "app", tags: ["1"])
+    try await ecr.push("two", to: "app", tags: ["2"])
+    try await ecr.push("one", to: "other", tags: ["1"])
+    let digests = ["one", "two"].map { ContentStore.digest(of: Array("{\"author\":\"\($0)\"}".utf8)) }
+    struct Output: Decodable { let downloadUrl: String }
+    let url = try await ecr.call(
+      "GetDownloadUrlForLayer", #"{"repositoryName":"app","layerDigest":"\#(digests[0])"}"#
+    ).decoded(Output.self).downloadUrl
+    let target = String(url.dropFirst("https://ecr.test:5000".count))
+    let query = Query(parsing: String(target.drop { $0 != "?" }.dropFirst()))
+    let (expires, key, signature) = try (
+      #require(query["expires"]), #require(query["key"]), #require(query["signature"])
+    )
+    func status(_ old: String, _ new: String) async -> Int {
+      let altered = target.replacing(old, with: new)
+      #expect(altered != target || old == new)
+      return await ecr.server.respond(
+        to: RegistryRequest(method: .get, target: altered, authority: "ecr.test:5000", isSecure: true)
+      ).response.status.code
+    }
+    #expect(await status("", "") == 200)
+    let another = try ecr.server.authenticator.keys.create(user: "ada").id
+    for (old, new) in [
+      (signature, String(signature.reversed())), (signature, ""), ("expires=\(expires)", "expires=\(expires)0"),
+      ("layers/app/", "layers/other/"), (digests[0].hex, digests[1].hex), ("key=\(key)", "key=\(another)"),
+    ] {
+      #expect(await status(old, new) == 403, "\(new)")
+    }
   }
 }
 

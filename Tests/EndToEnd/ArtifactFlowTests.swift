@@ -42,7 +42,8 @@ struct ArtifactFlowTests {
       cosign sign -y --key right.key --signing-config offline.json $image
       cosign verify --key right.pub --insecure-ignore-tlog=true $image
       refused cosign verify --key wrong.pub --insecure-ignore-tlog=true $image
-      cosign tree $image | grep -q 'artifacts via OCI referrer'
+      cosign tree $image > tree
+      grep -q 'artifacts via OCI referrer' tree
       """,
       then: """
         clipper image verify --key right.pub $HOST/team/base:1
@@ -61,7 +62,8 @@ struct ArtifactFlowTests {
       printf %s "$PASSWORD" | notation login $HOST -u ada --password-stdin
       notation cert generate-test --default right
       notation sign $image
-      notation list $image | grep -q application/vnd.cncf.notary.signature
+      notation list $image > list
+      grep -q application/vnd.cncf.notary.signature list
       cat > policy.json <<'END'
       {"version": "1.0", "trustPolicies": [{"name": "all", "registryScopes": ["*"], "trustStores": ["ca:right"],
         "signatureVerification": {"level": "strict"}, "trustedIdentities": ["*"]}]}
@@ -82,7 +84,8 @@ struct ArtifactFlowTests {
       crane export $HOST/team/appended:1 - | tar -tf - > files
       grep -qx bin/busybox files && grep -qx file files
       crane mutate -l kind=test -t $HOST/team/mutated:1 $HOST/team/copied:1
-      crane catalog $HOST | grep -qx team/mutated
+      crane catalog $HOST > catalog
+      grep -qx team/mutated catalog
       crane delete $HOST/team/appended@$(crane digest $HOST/team/appended:1)
       refused crane digest $HOST/team/appended:1
       """,

@@ -127,8 +127,9 @@ import Testing
       for start in [
         "GET /v2/ HTTP/1.1\r\nX: ", "PATCH \(location) HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n",
       ] {
-        let sent = try await Loopback.drip(port, Array(start.utf8), upTo: 100_000)
-        #expect(sent < 100_000)
+        // Less than a head may have: its size is not what ends it.
+        let sent = try await Loopback.drip(port, Array(start.utf8), upTo: 4000)
+        #expect(sent < 4000)
       }
     }
     // What came of the body is kept, and the upload is free again.
