@@ -80,6 +80,22 @@ import Testing
     #expect(marked.first?.contains("</text>") == false && marked.first?.contains("evil") == false)
   }
 
+  /// Each package with terms of its own: what a bill costs grows with the packages, not with their square.
+  @Test func takesAsManyLicensesAsPackages() throws {
+    let packages = (0..<30_000).map { number in
+      var package = Package(.npm, name: "p\(number)", version: "1")
+      package.licenses = ["Terms \(number / 2)"]
+      return package
+    }
+    let digest = try Digest(parsing: "sha256:" + String(repeating: "a", count: 64))
+    let image = ScannedImage(
+      digest: digest, config: ImageConfig(platform: Platform(os: "linux", architecture: "amd64")), system: nil,
+      packages: packages)
+    let document = SPDXDocument(BillOfMaterials(image, name: "registry.example/app:1"))
+    #expect(document.hasExtractedLicensingInfos?.count == 15_000)
+    #expect(document.packages.last?.licenseDeclared == "LicenseRef-15000")
+  }
+
   /// The formats' own validators, where Python has them.
   @Test func validatorsFindNothing() throws {
     let script = """

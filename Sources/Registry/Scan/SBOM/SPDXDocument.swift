@@ -63,7 +63,12 @@ struct SPDXDocument: Encodable {
       created: bill.timestamp, creators: ["Tool: \(BillOfMaterials.tool)"])
     addImage(bill)
     if let system = bill.image.system { addSystem(system) }
-    for (index, package) in bill.image.packages.enumerated() { add(package, index, bill.image.system) }
+    var licenses = OwnLicenses()
+    for (index, package) in bill.image.packages.enumerated() {
+      let declared = licenses.declared(package.licenses)
+      add(package, index, bill.image.system, declared)
+    }
+    if !licenses.all.isEmpty { hasExtractedLicensingInfos = licenses.all }
   }
 
   private static let imageID = "SPDXRef-Image"
@@ -88,30 +93,18 @@ struct SPDXDocument: Encodable {
     relationships.append(.init(spdxElementId: Self.imageID, relationshipType: "CONTAINS", relatedSpdxElement: id))
   }
 
-  private mutating func add(_ package: Scanning.Package, _ index: Int, _ system: OperatingSystem?) {
+  private mutating func add(
+    _ package: Scanning.Package, _ index: Int, _ system: OperatingSystem?, _ licenseDeclared: String
+  ) {
     let id = "SPDXRef-Package-\(index + 1)"
     let layer = package.layer.map { " in the layer \($0)" } ?? ""
     packages.append(
       Package(
         SPDXID: id, name: package.name, versionInfo: package.version,
         supplier: package.supplier.flatMap { Self.supplier($0, package.kind) }, sourceInfo: "found by /\(package.path)\(layer)",
-        licenseDeclared: declared(package.licenses),
+        licenseDeclared: licenseDeclared,
         externalRefs: [.init(referenceLocator: PackageURL.of(package, system: system))]))
     relationships.append(.init(spdxElementId: Self.imageID, relationshipType: "CONTAINS", relatedSpdxElement: id))
-  }
-
-  /// What is no expression of listed licenses becomes a license of the document's own.
-  private mutating func declared(_ licenses: [String]) -> String {
-    switch LicenseExpression(licenses) {
-    case nil: return "NOASSERTION"
-    case .identifier(let text), .expression(let text): return text
-    case .text(let text):
-      let known = hasExtractedLicensingInfos ?? []
-      if let found = known.first(where: { $0.extractedText == text }) { return found.licenseId }
-      let id = "LicenseRef-\(known.count + 1)"
-      hasExtractedLicensingInfos = known + [.init(licenseId: id, extractedText: text, name: String(text.prefix(120)))]
-      return id
-    }
   }
 
   /// `Name <address>` as `Person: Name (address)`. nil where there is no name.
@@ -122,5 +115,24 @@ struct SPDXDocument: Encodable {
     let address = text.drop { $0 != "<" }.dropFirst().prefix { $0 != ">" }
     let isAddress = address.contains("@") && !address.contains { $0 == " " || $0 == "(" || $0 == ")" }
     return "\(kind == .rpm ? "Organization" : "Person"): \(name)" + (isAddress ? " (\(address))" : "")
+  }
+}
+
+/// What is no expression of listed licenses becomes a license of the document's own, each text once.
+private struct OwnLicenses {
+  private(set) var all: [SPDXDocument.ExtractedLicense] = []
+  private var ids: [String: String] = [:]
+
+  mutating func declared(_ licenses: [String]) -> String {
+    switch LicenseExpression(licenses) {
+    case nil: return "NOASSERTION"
+    case .identifier(let text), .expression(let text): return text
+    case .text(let text):
+      if let known = ids[text] { return known }
+      let id = "LicenseRef-\(all.count + 1)"
+      ids[text] = id
+      all.append(.init(licenseId: id, extractedText: text, name: String(text.prefix(120))))
+      return id
+    }
   }
 }

@@ -48,12 +48,8 @@ enum SPDXTagValue {
     return Array(text.utf8)
   }
 
-  /// Without marks, also those that come to be where one was taken out.
+  /// Without marks. What takes their place can be no part of another one.
   private static func unmarked(_ text: String) -> String {
-    var text = text
-    while text.contains("<text>") || text.contains("</text>") {
-      text = text.replacing("</text>", with: "").replacing("<text>", with: "")
-    }
-    return text
+    text.replacing("</text>", with: "(/text)").replacing("<text>", with: "(text)")
   }
 }
