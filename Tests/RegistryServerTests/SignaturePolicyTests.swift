@@ -270,21 +270,21 @@ import Testing
   }
 
   @Test func refusesRulesThatCouldNotBeMeant() throws {
-    let registry = try TestRegistry().registry
+    let registry = try TestRegistry()
     let key = P256.Signing.PrivateKey()
     var rule = Self.rule(key)
     rule.required = 2
-    #expect(throws: SignatureRuleError.required(2, keys: 1)) { try registry.setSignaturePolicy("x", rule) }
+    #expect(throws: SignatureRuleError.required(2, keys: 1)) { try registry.registry.setSignaturePolicy("x", rule) }
     rule.required = 0
-    #expect(throws: SignatureRuleError.self) { try registry.setSignaturePolicy("x", rule) }
-    #expect(throws: SignatureRuleError.keyTwice) { try registry.setSignaturePolicy("x", Self.rule(key, key)) }
+    #expect(throws: SignatureRuleError.self) { try registry.registry.setSignaturePolicy("x", rule) }
+    #expect(throws: SignatureRuleError.keyTwice) { try registry.registry.setSignaturePolicy("x", Self.rule(key, key)) }
     rule = Self.rule(key)
     rule.repositories = []
-    #expect(throws: SignatureRuleError.noRepositories) { try registry.setSignaturePolicy("x", rule) }
+    #expect(throws: SignatureRuleError.noRepositories) { try registry.registry.setSignaturePolicy("x", rule) }
     rule = Self.rule(key)
     rule.keys = [.init(name: "a", pem: "nonsense")]
-    #expect(throws: SignatureRuleError.self) { try registry.setSignaturePolicy("x", rule) }
-    #expect(try registry.signaturePolicies().isEmpty)
+    #expect(throws: SignatureRuleError.self) { try registry.registry.setSignaturePolicy("x", rule) }
+    #expect(try registry.registry.signaturePolicies().isEmpty)
   }
 
   /// A rule whose keys cannot be read any more lets nothing through.
