@@ -40,7 +40,8 @@ final class Machine: Sendable {
   private static func closing(_ directory: String, _ clipper: String, _ environment: [String: String]) -> String {
     """
     #!/bin/bash
-    while processes=$(grep -slzxF 'MACHINE=\(directory)' /proc/[0-9]*/environ); do
+    # grep fails where one has ended meanwhile, also when it has found others.
+    while processes=$(grep -slzxF 'MACHINE=\(directory)' /proc/[0-9]*/environ); [ -n "$processes" ]; do
       kill -KILL $(grep -o '[0-9]*' <<< "$processes")
       sleep 0.05
     done 2>/dev/null
