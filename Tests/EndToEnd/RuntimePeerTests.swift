@@ -13,7 +13,8 @@ struct RuntimePeerTests {
 
 /// The same where controllers are in cgroup v2: then limits, statistics and the freezer are used as well.
 @Suite(
-  .serialized, .enabled(if: RuntimePeers.areAble && RuntimePeers.hasUnifiedTree, "needs a pure cgroup v2 tree: make test-vm"))
+  .serialized,
+  .enabled(if: RuntimePeers.areAble && RuntimePeers.hasUnifiedTree, "needs a pure cgroup v2 tree: make test-vm"))
 struct GuestRuntimePeerTests {
   @Test(arguments: ["limits-podman", "limits-docker", "checkpoint"])
   func limitsAreSetAndChanged(_ peer: String) throws { try RuntimePeers.run(peer) }
@@ -22,7 +23,9 @@ struct GuestRuntimePeerTests {
 enum RuntimePeers {
   static var areAble: Bool {
     let able = Host.runsContainers && Host.hasPeers
-    if !able { print("SKIPPED: clipper-runtime under podman, docker, containerd and buildah: needs root and tools/peers setup") }
+    if !able {
+      print("SKIPPED: clipper-runtime under podman, docker, containerd and buildah: needs root and tools/peers setup")
+    }
     return able
   }
 

@@ -21,7 +21,8 @@ final class FakeRegistry: Sendable {
   /// - Parameter answer: answers a request in the registry's place; nil lets it answer itself. The number counts the
   ///   requests with the same method and path, from 1.
   init(
-    ranges: Bool = true, answer: @escaping @Sendable (FakeRequest, Int, FakeRegistry) -> FakeAnswer? = { _, _, _ in nil },
+    ranges: Bool = true,
+    answer: @escaping @Sendable (FakeRequest, Int, FakeRegistry) -> FakeAnswer? = { _, _, _ in nil },
     cut: @escaping @Sendable (FakeRequest, FakeRegistry) -> Int? = { _, _ in nil }
   ) throws {
     self.ranges = ranges
@@ -76,7 +77,9 @@ final class FakeRegistry: Sendable {
     return Descriptor(mediaType: type, digest: digest, size: Int64(bytes.count))
   }
 
-  func blob(_ digest: Digest, in repository: String) -> [UInt8]? { state.withLock { $0.blobs["\(repository)@\(digest)"] } }
+  func blob(_ digest: Digest, in repository: String) -> [UInt8]? {
+    state.withLock { $0.blobs["\(repository)@\(digest)"] }
+  }
   func manifest(_ reference: String, in repository: String) -> [UInt8]? {
     state.withLock { $0.manifests["\(repository)@\(reference)"]?.bytes }
   }
@@ -93,7 +96,8 @@ final class FakeRegistry: Sendable {
         return FakeAnswer(404, text: #"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#)
       }
       return FakeAnswer(
-        200, [("Content-Type", found.type), ("Docker-Content-Digest", ContentStore.digest(of: found.bytes).description)],
+        200,
+        [("Content-Type", found.type), ("Docker-Content-Digest", ContentStore.digest(of: found.bytes).description)],
         found.bytes)
     case ("PUT", .manifest(let name, let reference)):
       let digest = add(
@@ -108,7 +112,8 @@ final class FakeRegistry: Sendable {
   }
 
   func served(_ bytes: [UInt8], _ request: FakeRequest) -> FakeAnswer {
-    guard ranges, let header = request.headers["range"], let range = ByteRange.parse(header)?.first?.resolved(size: Int64(bytes.count))
+    guard ranges, let header = request.headers["range"],
+      let range = ByteRange.parse(header)?.first?.resolved(size: Int64(bytes.count))
     else { return FakeAnswer(200, [], bytes) }
     return FakeAnswer(
       206, [("Content-Range", ContentRange.bytes(range, size: Int64(bytes.count)).description)],
@@ -134,7 +139,9 @@ final class FakeRegistry: Sendable {
       return state.withLock({ $0.uploads[id] }) == nil ? FakeAnswer(404) : progress(name, id, 204)
     case ("PATCH", .upload(let name, let id)):
       let received = state.withLock { $0.uploads[id]?.count ?? 0 }
-      if let range = request.headers["content-range"].flatMap({ UploadRange(parsing: $0) }), range.first != Int64(received) {
+      if let range = request.headers["content-range"].flatMap({ UploadRange(parsing: $0) }),
+        range.first != Int64(received)
+      {
         return FakeAnswer(416)
       }
       receive(request.body, id)
@@ -156,7 +163,8 @@ final class FakeRegistry: Sendable {
     return FakeAnswer(
       status,
       [
-        ("Location", Route.upload(name: name, id: id).path + "?state=x"), ("Range", UploadRange(received: Int64(count)).description),
+        ("Location", Route.upload(name: name, id: id).path + "?state=x"),
+        ("Range", UploadRange(received: Int64(count)).description),
       ])
   }
 }

@@ -44,7 +44,8 @@ final class FakeServer: Sendable {
   private let cut: @Sendable (FakeRequest) -> Int?
 
   init(
-    cut: @escaping @Sendable (FakeRequest) -> Int? = { _ in nil }, _ handler: @escaping @Sendable (FakeRequest) -> FakeAnswer
+    cut: @escaping @Sendable (FakeRequest) -> Int? = { _ in nil },
+    _ handler: @escaping @Sendable (FakeRequest) -> FakeAnswer
   ) throws {
     self.handler = handler
     self.cut = cut
@@ -134,7 +135,9 @@ final class FakeServer: Sendable {
   private func send(_ connection: CInt, _ bytes: [UInt8]) -> Bool {
     var sent = 0
     while sent < bytes.count {
-      let count = bytes[sent...].withUnsafeBytes { Glibc.send(connection, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
+      let count = bytes[sent...].withUnsafeBytes {
+        Glibc.send(connection, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
+      }
       guard count > 0 else { return false }
       sent += count
     }
@@ -174,7 +177,9 @@ final class FakeServer: Sendable {
 
   private static func headEnd(_ bytes: [UInt8]) -> Int? {
     guard bytes.count >= 4 else { return nil }
-    return (0...(bytes.count - 4)).first { bytes[$0] == 13 && bytes[$0 + 1] == 10 && bytes[$0 + 2] == 13 && bytes[$0 + 3] == 10 }
+    return (0...(bytes.count - 4)).first {
+      bytes[$0] == 13 && bytes[$0 + 1] == 10 && bytes[$0 + 2] == 13 && bytes[$0 + 3] == 10
+    }
   }
 
   private static func parse(_ head: [UInt8]) -> FakeRequest? {

@@ -33,7 +33,8 @@ struct PullTests {
     let machine = try Machine()
     let registry = try FakeRegistry()
     let arm = Platform(os: "linux", architecture: "arm64"), amd = Platform(os: "linux", architecture: "amd64")
-    let first = try TestImage(layers: [noise(100)], platform: arm), second = try TestImage(layers: [noise(200)], platform: amd)
+    let first = try TestImage(layers: [noise(100)], platform: arm),
+      second = try TestImage(layers: [noise(200)], platform: amd)
     var descriptors = [first.put(in: registry, "app", tag: nil), second.put(in: registry, "app", tag: nil)]
     descriptors[0].platform = arm
     descriptors[1].platform = amd
@@ -92,7 +93,10 @@ struct PullTests {
     ingest.suspend()
     let tap = RecordingTap()
     _ = try await machine.with(machine.client()) { try await $0.pull(registry.name("app:1"), tap: { _, _, _ in tap }) }
-    #expect(registry.server.requests("GET", "\(ContentStore.digest(of: layer))").map { $0.headers["range"] } == ["bytes=500000-"])
+    #expect(
+      registry.server.requests("GET", "\(ContentStore.digest(of: layer))").map { $0.headers["range"] } == [
+        "bytes=500000-"
+      ])
     #expect(tap.now.bytes == layer)
   }
 
@@ -147,7 +151,8 @@ struct PullTests {
       try await machine.with(machine.client()) { try await $0.pull(registry.name("app:1"), tap: { _, _, _ in tap }) }
     } throws: { error in
       let text = "\(error)"
-      return text.contains(registry.host) && text.contains("5 times") && text.contains("status 500") && text.contains("layer")
+      return text.contains(registry.host) && text.contains("5 times") && text.contains("status 500")
+        && text.contains("layer")
     }
     #expect(tap.now.isCancelled && !tap.now.isFinished)
     let ingest = try machine.store.ingest("pull-\(ContentStore.digest(of: layer))")
@@ -168,7 +173,9 @@ struct PullTests {
     }
     try TestImage(layers: [layer]).put(in: registry, "app")
     await #expect {
-      try await machine.with(machine.client(idle: 1) { $0.retry.attempts = 1 }) { try await $0.pull(registry.name("app:1")) }
+      try await machine.with(machine.client(idle: 1) { $0.retry.attempts = 1 }) {
+        try await $0.pull(registry.name("app:1"))
+      }
     } throws: { "\($0)".contains("silent") }
   }
 
@@ -226,7 +233,8 @@ struct PullTests {
     let machine = try Machine()
     let image = try TestImage(layers: [])
     let registry = try FakeRegistry { request, _, _ in
-      request.path.contains("/manifests/") ? FakeAnswer(200, [("Content-Type", MediaType.manifest.rawValue)], image.manifest + [0x20]) : nil
+      request.path.contains("/manifests/")
+        ? FakeAnswer(200, [("Content-Type", MediaType.manifest.rawValue)], image.manifest + [0x20]) : nil
     }
     await #expect {
       try await machine.with(machine.client()) { try await $0.pull(registry.name("app@\(image.descriptor.digest)")) }
@@ -237,7 +245,10 @@ struct PullTests {
     (MediaType.index.rawValue, #"{"schemaVersion":2,"config":{},"layers":[]}"#, "content is that of a manifest"),
     (MediaType.manifest.rawValue, #"{"schemaVersion":2,"manifests":[]}"#, "content is that of an index"),
     (MediaType.manifest.rawValue, #"{"schemaVersion":2,"manifests":[],"layers":[]}"#, "either"),
-    ("application/vnd.docker.distribution.manifest.v1+prettyjws", #"{"schemaVersion":1,"name":"a"}"#, "schema version 1"),
+    (
+      "application/vnd.docker.distribution.manifest.v1+prettyjws", #"{"schemaVersion":1,"name":"a"}"#,
+      "schema version 1"
+    ),
     (MediaType.manifest.rawValue, "<html>", "JSON"),
     (MediaType.manifest.rawValue, #"{"schemaVersion":2,"config":{"digest":"x"},"layers":[]}"#, "config"),
   ])
@@ -255,7 +266,8 @@ struct PullTests {
     let machine = try Machine()
     let registry = try FakeRegistry { request, _, _ in
       request.path.contains("/manifests/")
-        ? FakeAnswer(200, [("Content-Type", MediaType.manifest.rawValue)], [UInt8](repeating: 0x20, count: 9 << 20)) : nil
+        ? FakeAnswer(200, [("Content-Type", MediaType.manifest.rawValue)], [UInt8](repeating: 0x20, count: 9 << 20))
+        : nil
     }
     await #expect {
       try await machine.with(machine.client()) { try await $0.pull(registry.name("app:1")) }
@@ -270,7 +282,9 @@ struct PullTests {
     let layer = noise(20_000)
     try TestImage(layers: [layer, noise(5, seed: 4), layer]).put(in: registry, "app")
     let taps = [RecordingTap(), RecordingTap(), RecordingTap()]
-    _ = try await machine.with(machine.client()) { try await $0.pull(registry.name("app:1"), tap: { _, _, index in taps[index] }) }
+    _ = try await machine.with(machine.client()) {
+      try await $0.pull(registry.name("app:1"), tap: { _, _, index in taps[index] })
+    }
     #expect(registry.server.requests("GET", "\(ContentStore.digest(of: layer))").count == 1)
     #expect(taps[0].now.bytes == layer && taps[2].now.bytes == layer)
     #expect(taps.allSatisfy { $0.now.isFinished })
@@ -303,8 +317,11 @@ struct PullTests {
     defer { elsewhere.stop() }
     let storage = "http://\(elsewhere.host)/bucket/key?signature=abc"
     let registry = try FakeRegistry { request, _, _ in
-      guard request.headers["authorization"] != nil else { return FakeAnswer(401, [("WWW-Authenticate", "Basic realm=\"r\"")]) }
-      return request.path.hasSuffix(ContentStore.digest(of: layer).description) ? FakeAnswer(307, [("Location", storage)]) : nil
+      guard request.headers["authorization"] != nil else {
+        return FakeAnswer(401, [("WWW-Authenticate", "Basic realm=\"r\"")])
+      }
+      return request.path.hasSuffix(ContentStore.digest(of: layer).description)
+        ? FakeAnswer(307, [("Location", storage)]) : nil
     }
     try TestImage(layers: [layer]).put(in: registry, "app")
     let client = machine.client(credentials: [registry.host: Credential(username: "ada", password: "secret")])
@@ -317,7 +334,8 @@ struct PullTests {
     let machine = try Machine()
     let registry = try FakeRegistry { request, number, _ in
       request.path.contains("/manifests/") && number == 1
-        ? FakeAnswer(429, [("Retry-After", "7")], text: #"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}"#) : nil
+        ? FakeAnswer(
+          429, [("Retry-After", "7")], text: #"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}"#) : nil
     }
     try TestImage(layers: []).put(in: registry, "app")
     _ = try await machine.with(machine.client()) { try await $0.pull(registry.name("app:1")) }
@@ -327,13 +345,15 @@ struct PullTests {
   @Test func saysWhatWasTriedWhereTheRegistryStaysBroken() async throws {
     let machine = try Machine()
     let registry = try FakeRegistry { request, _, _ in
-      request.path.contains("/manifests/") ? FakeAnswer(503, text: #"{"errors":[{"code":"UNAVAILABLE","message":"moving house"}]}"#) : nil
+      request.path.contains("/manifests/")
+        ? FakeAnswer(503, text: #"{"errors":[{"code":"UNAVAILABLE","message":"moving house"}]}"#) : nil
     }
     await #expect {
       try await machine.with(machine.client()) { try await $0.pull(registry.name("app:1")) }
     } throws: { error in
       let text = "\(error)"
-      return text.contains(registry.host) && text.contains("5 times") && text.contains("moving house") && text.contains("app:1")
+      return text.contains(registry.host) && text.contains("5 times") && text.contains("moving house")
+        && text.contains("app:1")
     }
     #expect(machine.waits.all == [.milliseconds(400), .milliseconds(800), .milliseconds(1600), .milliseconds(3200)])
   }
@@ -362,7 +382,8 @@ struct PullTests {
     let registry = try FakeRegistry { request, number, _ in
       guard request.path == "/v2/app/tags/list" else { return nil }
       return number == 1
-        ? FakeAnswer(200, [("Link", "</v2/app/tags/list?last=b&n=2>; rel=\"next\"")], text: #"{"name":"app","tags":["a","b"]}"#)
+        ? FakeAnswer(
+          200, [("Link", "</v2/app/tags/list?last=b&n=2>; rel=\"next\"")], text: #"{"name":"app","tags":["a","b"]}"#)
         : FakeAnswer(200, text: #"{"name":"app","tags":["c"]}"#)
     }
     let tags = try await machine.with(machine.client()) { try await $0.tags(registry.name("app")) }

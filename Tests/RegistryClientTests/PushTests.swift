@@ -109,7 +109,9 @@ struct PushTests {
       return 700_000
     })
     try TestImage(layers: [layer]).put(in: machine.store, name: "app:1")
-    _ = try await machine.with(machine.client()) { try await $0.push(Reference(parsing: "app:1"), to: registry.name("app:1")) }
+    _ = try await machine.with(machine.client()) {
+      try await $0.push(Reference(parsing: "app:1"), to: registry.name("app:1"))
+    }
     let patches = registry.server.requests("PATCH", "/uploads/")
     #expect(patches.map { $0.headers["content-range"] } == ["700000-1999999"])
     #expect(registry.blob(ContentStore.digest(of: layer), in: "app") == layer)
@@ -138,7 +140,9 @@ struct PushTests {
     let registry = try FakeRegistry { request, _, _ in request.method == "POST" ? FakeAnswer(500) : nil }
     try TestImage(layers: [noise(100)]).put(in: machine.store, name: "app:1")
     await #expect {
-      try await machine.with(machine.client()) { try await $0.push(Reference(parsing: "app:1"), to: registry.name("app:1")) }
+      try await machine.with(machine.client()) {
+        try await $0.push(Reference(parsing: "app:1"), to: registry.name("app:1"))
+      }
     } throws: { "\($0)".contains("5 times") && "\($0)".contains(registry.host) }
     #expect(registry.server.requests("PUT", "/manifests/").isEmpty)
   }
@@ -150,7 +154,9 @@ struct PushTests {
     }
     try TestImage(layers: [noise(100)]).put(in: machine.store, name: "app:1")
     await #expect {
-      try await machine.with(machine.client()) { try await $0.push(Reference(parsing: "app:1"), to: registry.name("app:1")) }
+      try await machine.with(machine.client()) {
+        try await $0.push(Reference(parsing: "app:1"), to: registry.name("app:1"))
+      }
     } throws: { "\($0)".contains("denies") && "\($0)".contains("read only") }
   }
 

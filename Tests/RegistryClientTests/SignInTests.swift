@@ -11,9 +11,11 @@ struct SignInTests {
     let registry: FakeRegistry
     let tokens: Mutex<[FakeRequest]>
 
-    init(answer: @escaping @Sendable (FakeRequest, Int) -> FakeAnswer = { _, number in
-      FakeAnswer(200, text: #"{"token":"t\#(number)","expires_in":300}"#)
-    }) throws {
+    init(
+      answer: @escaping @Sendable (FakeRequest, Int) -> FakeAnswer = { _, number in
+        FakeAnswer(200, text: #"{"token":"t\#(number)","expires_in":300}"#)
+      }
+    ) throws {
       let seen = Seen()
       registry = try FakeRegistry { request, number, registry in
         if request.path == "/token" {
@@ -38,7 +40,8 @@ struct SignInTests {
   @Test func fetchesATokenOnceForAPull() async throws {
     let machine = try Machine()
     let server = try TokenRegistry()
-    try TestImage(layers: [noise(1000), noise(2000, seed: 2), noise(3000, seed: 3)]).put(in: server.registry, "team/app")
+    try TestImage(layers: [noise(1000), noise(2000, seed: 2), noise(3000, seed: 3)]).put(
+      in: server.registry, "team/app")
     _ = try await machine.with(machine.client()) { try await $0.pull(server.registry.name("team/app:1")) }
     #expect(server.asked.count == 1)
     #expect(server.asked[0].query == "service=fake%2C%20inc&scope=repository%3Ateam%2Fapp%3Apull")
@@ -52,7 +55,10 @@ struct SignInTests {
     let client = machine.client(credentials: [server.registry.host: Credential(username: "ada", password: "s3cret")])
     _ = try await machine.with(client) { try await $0.pull(server.registry.name("team/app:1")) }
     #expect(server.asked.map { $0.headers["authorization"] } == ["Basic YWRhOnMzY3JldA=="])
-    #expect(!server.registry.server.requests.contains { $0.path.hasPrefix("/v2") && $0.headers["authorization"]?.hasPrefix("Basic") == true })
+    #expect(
+      !server.registry.server.requests.contains {
+        $0.path.hasPrefix("/v2") && $0.headers["authorization"]?.hasPrefix("Basic") == true
+      })
   }
 
   @Test func tradesAnIdentityTokenIn() async throws {
@@ -79,7 +85,9 @@ struct SignInTests {
     try TestImage(layers: []).put(in: server.registry, "team/app")
     let client = machine.client(credentials: [server.registry.host: Credential(username: "ada", password: "s3cret")])
     _ = try await machine.with(client) { try await $0.pull(server.registry.name("team/app:1")) }
-    #expect(String(decoding: server.asked[1].body, as: UTF8.self).contains("grant_type=password&username=ada&password=s3cret"))
+    #expect(
+      String(decoding: server.asked[1].body, as: UTF8.self).contains("grant_type=password&username=ada&password=s3cret")
+    )
   }
 
   @Test func renewsATokenThatTheRegistryNoLongerTakes() async throws {
@@ -105,7 +113,9 @@ struct SignInTests {
     let server = try TokenRegistry { _, number in FakeAnswer(200, text: #"{"token":"useless\#(number)"}"#) }
     await #expect {
       try await machine.with(machine.client()) { try await $0.pull(server.registry.name("team/app:1")) }
-    } throws: { "\($0)".contains("clipper login \(server.registry.host)") && "\($0)".contains("authentication required") }
+    } throws: {
+      "\($0)".contains("clipper login \(server.registry.host)") && "\($0)".contains("authentication required")
+    }
     #expect(machine.waits.all.isEmpty)
   }
 
@@ -113,7 +123,10 @@ struct SignInTests {
     let machine = try Machine()
     let registry = try FakeRegistry { request, _, _ in
       request.headers["authorization"] == "Basic YWRhOnMzY3JldA=="
-        ? nil : FakeAnswer(401, [("Www-Authenticate", #"Basic realm="https://HOST/",service="ecr.amazonaws.com""#)], text: "Not Authorized")
+        ? nil
+        : FakeAnswer(
+          401, [("Www-Authenticate", #"Basic realm="https://HOST/",service="ecr.amazonaws.com""#)],
+          text: "Not Authorized")
     }
     try TestImage(layers: []).put(in: registry, "app")
     let right = machine.client(credentials: [registry.host: Credential(username: "ada", password: "s3cret")])

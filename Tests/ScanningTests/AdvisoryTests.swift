@@ -10,7 +10,8 @@ import Testing
 @Suite struct AdvisoryTests {
   private func advisory(_ text: String) throws -> Advisory { try AdvisoryParser.advisory(Array(text.utf8)) }
 
-  private func affected(_ ecosystem: String, _ events: String, type: String = "ECOSYSTEM", versions: String = "[]") throws
+  private func affected(_ ecosystem: String, _ events: String, type: String = "ECOSYSTEM", versions: String = "[]")
+    throws
     -> AffectedPackage
   {
     try #require(
@@ -21,29 +22,39 @@ import Testing
   }
 
   @Test func evaluatesRanges() throws {
-    let npm = try affected("npm", #"{"introduced":"0"},{"fixed":"1.2.0"},{"introduced":"2.0.0-rc.1"},{"fixed":"2.1.0"}"#, type: "SEMVER")
-    for version in ["0.0.1", "1.1.9", "1.2.0-beta", "2.0.0-rc.1", "2.0.0"] { #expect(npm.match(version).isAffected, "\(version)") }
+    let npm = try affected(
+      "npm", #"{"introduced":"0"},{"fixed":"1.2.0"},{"introduced":"2.0.0-rc.1"},{"fixed":"2.1.0"}"#, type: "SEMVER")
+    for version in ["0.0.1", "1.1.9", "1.2.0-beta", "2.0.0-rc.1", "2.0.0"] {
+      #expect(npm.match(version).isAffected, "\(version)")
+    }
     for version in ["1.2.0", "2.0.0-alpha", "2.1.0", "3.0.0"] { #expect(!npm.match(version).isAffected, "\(version)") }
-    #expect(npm.match("1.0.0").fixed == "1.2.0" && npm.match("2.0.0").fixed == "2.1.0" && npm.match("3.0.0").fixed == nil)
+    #expect(
+      npm.match("1.0.0").fixed == "1.2.0" && npm.match("2.0.0").fixed == "2.1.0" && npm.match("3.0.0").fixed == nil)
 
     // Events in no order, and the last affected version is one.
     let last = try affected("PyPI", #"{"last_affected":"2.0"},{"introduced":"1.0"}"#)
-    #expect(last.match("2.0").isAffected && last.match("1.0.0").isAffected && !last.match("2.0.post1").isAffected && !last.match("0.9").isAffected)
+    #expect(
+      last.match("2.0").isAffected && last.match("1.0.0").isAffected && !last.match("2.0.post1").isAffected
+        && !last.match("0.9").isAffected)
 
     let limit = try affected("npm", #"{"introduced":"0"},{"limit":"2.0.0"}"#)
     #expect(limit.match("1.9.9").isAffected && !limit.match("2.0.0").isAffected)
 
     let debian = try affected("Debian:12", #"{"introduced":"0"},{"fixed":"3.0.15-1~deb12u1"}"#)
-    #expect(debian.match("3.0.14-1~deb12u2").isAffected && !debian.match("3.0.15-1~deb12u1").isAffected && !debian.match("1:1").isAffected)
+    #expect(
+      debian.match("3.0.14-1~deb12u2").isAffected && !debian.match("3.0.15-1~deb12u1").isAffected
+        && !debian.match("1:1").isAffected)
 
-    let listed = try affected("Go", #"{"introduced":"1.0.0"},{"fixed":"1.1.0"}"#, type: "SEMVER", versions: #"["1.0.5","0.5.0"]"#)
+    let listed = try affected(
+      "Go", #"{"introduced":"1.0.0"},{"fixed":"1.1.0"}"#, type: "SEMVER", versions: #"["1.0.5","0.5.0"]"#)
     #expect(listed.match("0.5.0").isAffected && listed.match("1.0.7").isAffected && !listed.match("0.6.0").isAffected)
     // What a range says already is not kept.
     #expect(listed.versions == ["0.5.0"])
   }
 
   @Test func leavesOutWhatImagesAreNotSearchedFor() throws {
-    let text = #"{"id":"X","modified":"m","affected":[{"package":{"ecosystem":"Hex","name":"p"},"versions":["1"]},"#
+    let text =
+      #"{"id":"X","modified":"m","affected":[{"package":{"ecosystem":"Hex","name":"p"},"versions":["1"]},"#
       + #"{"package":{"ecosystem":"npm","name":"p"},"ranges":[{"type":"GIT","events":[{"introduced":"0"}]}]}]}"#
     #expect(try advisory(text).affected.isEmpty)
     for broken in ["{}", "[]", "7", "{\"id\":7}", "{\"id\":\"x\"}", "{\"id\":\"\",\"modified\":\"m\"}", "{"] {
@@ -96,13 +107,15 @@ import Testing
     .text("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"),
     .text(
       "var/lib/dpkg/status",
-      "Package: libssl3\nStatus: install ok installed\nArchitecture: amd64\nSource: openssl\nVersion: 3.0.14-1~deb12u2\n"),
+      "Package: libssl3\nStatus: install ok installed\nArchitecture: amd64\nSource: openssl\nVersion: 3.0.14-1~deb12u2\n"
+    ),
   ]
 
   @Test func matchesSystemPackagesByTheirSourceAndRelease() throws {
     let fixture = try Fixture()
     let records = [
-      Self.record("DEBIAN-CVE-2026-1", "Debian:12", "openssl", fixed: "3.0.15-1~deb12u1", more: #","upstream":["CVE-2026-1"]"#),
+      Self.record(
+        "DEBIAN-CVE-2026-1", "Debian:12", "openssl", fixed: "3.0.15-1~deb12u1", more: #","upstream":["CVE-2026-1"]"#),
       Self.record("DEBIAN-CVE-2026-2", "Debian:11", "openssl", fixed: "9"),
       Self.record("DEBIAN-CVE-2026-3", "Debian:12", "libssl3", fixed: "9"),
       Self.record("UBUNTU-CVE-2026-4", "Ubuntu:22.04", "openssl", fixed: "9"),
@@ -123,7 +136,9 @@ import Testing
   @Test func matchesLanguagesByTheirNames() throws {
     let fixture = try Fixture()
     let records = [
-      Self.record("GHSA-1", "PyPI", "Foo.Bar", fixed: "2.0", more: #","aliases":["CVE-2026-7"],"database_specific":{"severity":"HIGH"}"#),
+      Self.record(
+        "GHSA-1", "PyPI", "Foo.Bar", fixed: "2.0",
+        more: #","aliases":["CVE-2026-7"],"database_specific":{"severity":"HIGH"}"#),
       Self.record("PYSEC-1", "PyPI", "foo-bar", fixed: "2.0", more: #","aliases":["CVE-2026-7"]"#),
       Self.record("GO-1", "Go", "a.b/c", fixed: "1.1.0"), Self.record("GHSA-2", "npm", "foo-bar", fixed: "9.0.0"),
     ]
@@ -139,7 +154,9 @@ import Testing
 
   @Test func replacesASourceAsAWhole() throws {
     let fixture = try Fixture()
-    let old = try fixture.file("[\(Self.record("A", "Debian:12", "openssl", fixed: "9")),\(Self.record("B", "Debian:12", "openssl", fixed: "9"))]".utf8)
+    let old = try fixture.file(
+      "[\(Self.record("A", "Debian:12", "openssl", fixed: "9")),\(Self.record("B", "Debian:12", "openssl", fixed: "9"))]"
+        .utf8)
     let new = try fixture.file(Self.record("C", "Debian:12", "openssl", fixed: "9").utf8)
     _ = try fixture.database.load([old], as: "s")
     #expect(try fixture.findings(Self.debian).map(\.name) == ["A", "B"])
@@ -151,12 +168,14 @@ import Testing
     #expect(try fixture.findings(Self.debian).map(\.name) == ["A", "B"])
     _ = try fixture.database.load([new], as: "s")
     #expect(try fixture.findings(Self.debian).map(\.name) == ["C"])
-    #expect(try fixture.database.sources().map { "\($0.name) \($0.records) \($0.newest)" } == ["s 1 2026-02-03T00:00:00Z"])
+    #expect(
+      try fixture.database.sources().map { "\($0.name) \($0.records) \($0.newest)" } == ["s 1 2026-02-03T00:00:00Z"])
     #expect(try fixture.database.remove("s") && !fixture.database.remove("s"))
     #expect(try fixture.findings(Self.debian) == [])
     // Nothing is left behind of what was replaced, given up or removed.
     for table in ["scan_source", "scan_advisory", "scan_affected"] {
-      #expect(try fixture.database.metadata.read { try $0.value(Int.self, "SELECT COUNT(*) FROM \(table)") } == 0, "\(table)")
+      #expect(
+        try fixture.database.metadata.read { try $0.value(Int.self, "SELECT COUNT(*) FROM \(table)") } == 0, "\(table)")
     }
   }
 
@@ -175,7 +194,9 @@ import Testing
       """
     if let zip = try python(script, ["[\(records.prefix(30).joined(separator: ","))]"]) {
       #expect(try fixture.database.load([fixture.file(zip, "x.zip")], as: "zip").records == 1200)
-      #expect(throws: AdvisoryError.self) { try fixture.database.load([fixture.file(zip.prefix(zip.count / 2), "y.zip")], as: "cut") }
+      #expect(throws: AdvisoryError.self) {
+        try fixture.database.load([fixture.file(zip.prefix(zip.count / 2), "y.zip")], as: "cut")
+      }
     } else {
       print("SKIPPED: zip archives of advisories: python3 is not installed")
     }

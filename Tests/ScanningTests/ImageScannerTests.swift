@@ -27,7 +27,8 @@ import Testing
   @Test func honoursWhiteouts() throws {
     let images = try TestImages()
     let lower: [TestImages.Entry] = [
-      .text("a/node_modules/x/package.json", npm("x", "1.0.0")), .text("a/node_modules/y/package.json", npm("y", "1.0.0")),
+      .text("a/node_modules/x/package.json", npm("x", "1.0.0")),
+      .text("a/node_modules/y/package.json", npm("y", "1.0.0")),
       .text("b/yarn.lock", "z@1:\n  version \"1.0.0\"\n"),
     ]
     #expect(try images.names([lower, [.whiteout("a/node_modules/.wh.x")]]) == ["y 1.0.0", "z 1.0.0"])
@@ -49,7 +50,11 @@ import Testing
     #expect(try images.names([lower, [.directory("a/yarn.lock")]]) == [])
     #expect(try images.names([lower, [.text("a", "")]]) == [])
     #expect(try images.names([lower, [.text("a/yarn.lock", "z@1:\n  version \"2.0.0\"\n")]]) == ["z 2.0.0"])
-    #expect(try images.names([[.text("a/yarn.lock", "z@1:\n  version \"1.0.0\"\n"), .hardLink("b/yarn.lock", to: "a/yarn.lock")], [.whiteout("a/.wh.yarn.lock")]]) == ["z 1.0.0"])
+    #expect(
+      try images.names([
+        [.text("a/yarn.lock", "z@1:\n  version \"1.0.0\"\n"), .hardLink("b/yarn.lock", to: "a/yarn.lock")],
+        [.whiteout("a/.wh.yarn.lock")],
+      ]) == ["z 1.0.0"])
     // Of two entries of one name, the last holds.
     #expect(try images.names([lower + [.text("a/yarn.lock", "")]]) == [])
   }
@@ -65,9 +70,12 @@ import Testing
     let images = try TestImages()
     let lock = "z@1:\n  version \"1.0.0\"\n"
     let deep = String(repeating: "d/", count: 2000) + "yarn.lock"
-    #expect(try images.names([[.text("../../yarn.lock", lock), .text("a/../../yarn.lock", lock), .text(deep, lock)]]) == [])
+    #expect(
+      try images.names([[.text("../../yarn.lock", lock), .text("a/../../yarn.lock", lock), .text(deep, lock)]]) == [])
     #expect(try images.names([[.text("/a/./b/../yarn.lock", lock)], [.whiteout("a/.wh.yarn.lock")]]) == [])
-    #expect(try images.names([[.text("a/yarn.lock", lock)], [.whiteout("../.wh.a"), .whiteout(".wh."), .whiteout(".wh...")]]) == ["z 1.0.0"])
+    #expect(
+      try images.names([[.text("a/yarn.lock", lock)], [.whiteout("../.wh.a"), .whiteout(".wh."), .whiteout(".wh...")]])
+        == ["z 1.0.0"])
   }
 
   @Test func stopsAtItsLimits() throws {
@@ -119,7 +127,9 @@ import Testing
 
   /// What Go's linker writes, somewhere in a program.
   private func program(at offset: Int, version: String, modules: String) -> [UInt8] {
-    func text(_ text: String) -> [UInt8] { [UInt8(text.utf8.count & 0x7f) | 0x80, UInt8(text.utf8.count >> 7)] + text.utf8 }
+    func text(_ text: String) -> [UInt8] {
+      [UInt8(text.utf8.count & 0x7f) | 0x80, UInt8(text.utf8.count >> 7)] + text.utf8
+    }
     var bytes: [UInt8] = [0x7f, 0x45, 0x4c, 0x46] + Array(repeating: 0xff, count: offset - 4)
     bytes += [0xff] + Array(" Go buildinf:".utf8) + [8, 2] + Array(repeating: 0, count: 16)
     let marks = String(repeating: "m", count: 16)
@@ -127,7 +137,8 @@ import Testing
   }
 
   @Test func readsTheModulesOfAGoProgram() throws {
-    let modules = "path\tx\nmod\tx\t(devel)\t\ndep\ta.b/c\tv1.0.0\th1:x\ndep\td.e/f\tv2.0.0\n=>\tg.h/i\tv3.0.0\th1:y\nbuild\t-x=y\n"
+    let modules =
+      "path\tx\nmod\tx\t(devel)\t\ndep\ta.b/c\tv1.0.0\th1:x\ndep\td.e/f\tv2.0.0\n=>\tg.h/i\tv3.0.0\th1:y\nbuild\t-x=y\n"
     let bytes = program(at: 80_000, version: "go1.22.1 X:y", modules: modules)
     let images = try TestImages()
     let expected = ["a.b/c v1.0.0", "g.h/i v3.0.0", "stdlib 1.22.1"]
@@ -170,7 +181,10 @@ import Testing
       """
     guard let jar = try python(script) else { return print("SKIPPED: Java archives: python3 is not installed") }
     let images = try TestImages()
-    #expect(try images.names([[.file("app/app.jar", jar)]]) == ["com.example:app 1.0", "org.apache.logging.log4j:log4j-core 2.14.1"])
+    #expect(
+      try images.names([[.file("app/app.jar", jar)]]) == [
+        "com.example:app 1.0", "org.apache.logging.log4j:log4j-core 2.14.1",
+      ])
     // Cut anywhere, it is read without harm.
     for end in stride(from: 0, to: jar.count, by: max(1, jar.count / 50)) {
       #expect(jar[..<end].withUnsafeBytes { JavaArchive.packages($0).packages } == [])

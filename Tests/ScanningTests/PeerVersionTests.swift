@@ -56,7 +56,8 @@ import Testing
         else echo 1; fi
       done
       """
-    let versions = Self.versions([".", "1", "09", "a", "Z", "~", "~rc", "+b", "-1", "-0ubuntu2", "10", ".0"], count: 300)
+    let versions = Self.versions(
+      [".", "1", "09", "a", "Z", "~", "~rc", "+b", "-1", "-0ubuntu2", "10", ".0"], count: 300)
     try compare(.debian, versions.map { $0.hasSuffix("-") ? $0 + "1" : $0 }, ["sh", "-c", script])
   }
 
@@ -72,12 +73,15 @@ import Testing
           except InvalidVersion: keys.append((0, 0, text))
         print((keys[0] > keys[1]) - (keys[0] < keys[1]))
       """
-    let pieces = [".1", ".0", "a1", "b", "rc2", ".post1", "-2", ".dev3", "+l.1", "+9", "c", "_pre", ".10", "dev", "r4", "!2"]
+    let pieces = [
+      ".1", ".0", "a1", "b", "rc2", ".post1", "-2", ".dev3", "+l.1", "+9", "c", "_pre", ".10", "dev", "r4", "!2",
+    ]
     try compare(.python, Self.versions(pieces, count: 3000), ["python3", "-c", script])
   }
 
   @Test func ordersAsRPM() throws {
-    let script = "%{lua: for line in io.lines() do local a, b = line:match('(%S+) (%S+)'); print(rpm.vercmp(a, b) .. '\\n') end}"
+    let script =
+      "%{lua: for line in io.lines() do local a, b = line:match('(%S+) (%S+)'); print(rpm.vercmp(a, b) .. '\\n') end}"
     let pieces = [".", "1", "09", "a", "Z", "~", "~rc1", "^", "^git", "+b", "_2", "10", ".0", ".b", "~~", "^^"]
     try compare(.rpm, Self.versions(pieces, count: 3000), ["rpm", "--eval", script])
   }
@@ -119,10 +123,17 @@ import Testing
     guard jars.allSatisfy(FileManager.default.fileExists) else {
       return print("SKIPPED: order of maven versions: Maven is not installed (Debian: libmaven3-core-java)")
     }
-    let pieces = [".1", ".0", "-alpha", "-1", "a1", ".Final", "-SNAPSHOT", ".foo", "-bar", "rc", ".10", "-ga", "-sp", "x"]
+    let pieces = [
+      ".1", ".0", "-alpha", "-1", "a1", ".Final", "-SNAPSHOT", ".foo", "-bar", "rc", ".10", "-ga", "-sp", "x",
+    ]
     let versions = Self.versions(pieces, count: 1500)
-    let command = ["java", "-XX:-UsePerfData", "-cp", jars.joined(separator: ":"), "org.apache.maven.artifact.versioning.ComparableVersion"]
-    guard let lines = try Self.run(command + versions, input: "") else { return print("SKIPPED: order of maven versions: java fails") }
+    let command = [
+      "java", "-XX:-UsePerfData", "-cp", jars.joined(separator: ":"),
+      "org.apache.maven.artifact.versioning.ComparableVersion",
+    ]
+    guard let lines = try Self.run(command + versions, input: "") else {
+      return print("SKIPPED: order of maven versions: java fails")
+    }
     // `   1.0 < 1.1`
     let answers = lines.compactMap { line -> Int? in
       let words = line.split(separator: " ")

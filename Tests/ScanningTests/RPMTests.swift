@@ -5,7 +5,9 @@ import Testing
 
 @Suite struct RPMTests {
   /// A header with the tags that are read. (rpm, Header format)
-  static func header(_ name: String, _ version: String, _ release: String, epoch: UInt32? = nil, padding: Int = 0) -> [UInt8] {
+  static func header(_ name: String, _ version: String, _ release: String, epoch: UInt32? = nil, padding: Int = 0)
+    -> [UInt8]
+  {
     func big(_ value: Int) -> [UInt8] { [24, 16, 8, 0].map { UInt8(value >> $0 & 0xff) } }
     var data: [UInt8] = []
     var index: [UInt8] = []
@@ -17,7 +19,8 @@ import Testing
     }
     if let epoch { add(1003, 4, big(Int(epoch))) }
     for (tag, text) in [
-      (1000, name), (1001, version), (1002, release), (1014, "MIT"), (1022, "x86_64"), (1044, "\(name)-src-\(version)-\(release).src.rpm"),
+      (1000, name), (1001, version), (1002, release), (1014, "MIT"), (1022, "x86_64"),
+      (1044, "\(name)-src-\(version)-\(release).src.rpm"),
     ] { add(tag, 6, Array(text.utf8) + [0]) }
     if padding > 0 { add(1005, 7, Array(repeating: 0x78, count: padding)) }
     return big(count) + big(data.count) + index + data
@@ -28,7 +31,8 @@ import Testing
   }
 
   @Test func readsAHeader() throws {
-    let package = try #require(Self.header("bash", "5.1.8", "9.el9", epoch: 2).withUnsafeBytes { RPMHeader.package($0) })
+    let package = try #require(
+      Self.header("bash", "5.1.8", "9.el9", epoch: 2).withUnsafeBytes { RPMHeader.package($0) })
     #expect(package.name == "bash" && package.version == "2:5.1.8-9.el9" && package.architecture == "x86_64")
     #expect(package.source == .init(name: "bash-src", version: "5.1.8-9.el9"))
     #expect(package.licenses == ["MIT"])
@@ -36,7 +40,8 @@ import Testing
   }
 
   private static let headers = [
-    header("bash", "5.1.8", "9.el9"), header("glibc", "2.34", "100.el9", padding: 50_000), header("gpg-pubkey", "1", "1"),
+    header("bash", "5.1.8", "9.el9"), header("glibc", "2.34", "100.el9", padding: 50_000),
+    header("gpg-pubkey", "1", "1"),
     header("zlib", "1.2.11", "40.el9", epoch: 1, padding: 900),
   ]
   private static let expected = ["bash 5.1.8-9.el9", "glibc 2.34-100.el9", "zlib 1:1.2.11-40.el9"]
@@ -68,7 +73,8 @@ import Testing
     var slots = Array("RpmP".utf8) + little(0) + little(1) + little(1) + little(9) + [UInt8](repeating: 0, count: 12)
     var blobs: [UInt8] = []
     for (index, header) in Self.headers.enumerated() {
-      slots += Array("Slot".utf8) + little(index + 1) + little((4096 + blobs.count) / 16) + little((header.count + 31) / 16)
+      slots +=
+        Array("Slot".utf8) + little(index + 1) + little((4096 + blobs.count) / 16) + little((header.count + 31) / 16)
       blobs += Array("BlbS".utf8) + little(index + 1) + little(1) + little(header.count) + header
       blobs += [UInt8](repeating: 0, count: (16 - blobs.count % 16) % 16)
     }
@@ -82,7 +88,8 @@ import Testing
     func little(_ value: Int) -> [UInt8] { [0, 8, 16, 24].map { UInt8(value >> $0 & 0xff) } }
     let header = Self.header("bash", "5", "1", padding: 8 << 20)
     let pages = 400
-    var slots = Array("RpmP".utf8) + little(0) + little(1) + little(pages) + little(2) + [UInt8](repeating: 0, count: 12)
+    var slots =
+      Array("RpmP".utf8) + little(0) + little(1) + little(pages) + little(2) + [UInt8](repeating: 0, count: 12)
     let slot = Array("Slot".utf8) + little(1) + little(pages * 256) + little(1)
     for _ in 2..<(pages * 256) { slots += slot }
     let found = names(slots + Array("BlbS".utf8) + little(1) + little(1) + little(header.count) + header)
@@ -134,7 +141,8 @@ import Testing
       var copy = bytes
       for _ in 0...(round % 8) {
         state = state &* 6_364_136_223_846_793_005 &+ 1
-        copy[Int(state >> 33) % min(copy.count, round % 2 == 0 ? 8192 : copy.count)] = UInt8(truncatingIfNeeded: state >> 20)
+        copy[Int(state >> 33) % min(copy.count, round % 2 == 0 ? 8192 : copy.count)] = UInt8(
+          truncatingIfNeeded: state >> 20)
       }
       if round % 5 == 0 { copy = Array(copy.prefix(Int(state >> 33) % copy.count)) }
       #expect(names(copy).count <= RPMDatabases.packageLimit)

@@ -5,7 +5,8 @@ import Testing
 @Suite struct VersionTests {
   /// Pairs of which the first is the older, by the schemes' own documents and tools.
   @Test(arguments: [
-    (VersionScheme.alpine, "0.1.0_alpha", "2.2.39-r1"), (.alpine, "1.0.4-r3", "1.0.4-r4"), (.alpine, "1.1_alpha1", "1.1"),
+    (VersionScheme.alpine, "0.1.0_alpha", "2.2.39-r1"), (.alpine, "1.0.4-r3", "1.0.4-r4"),
+    (.alpine, "1.1_alpha1", "1.1"),
     (.alpine, "1.3_alpha", "1.3_alpha2"), (.alpine, "2.3.0b-r1", "2.3.0b-r2"), (.alpine, "3.1_p16", "3.1_p17"),
     (.alpine, "1.06-r6", "006"), (.alpine, "0.9.8c-r1", "0.9.8d"), (.alpine, "4.2.52_p2-r1", "4.2.52_p4-r2"),
     (.alpine, "1.0.0_pre20191002222144-r0", "1.0.0_pre20210530193627-r0"), (.alpine, "0.1.0_alpha_pre2", "0.1.0_alpha"),
@@ -32,7 +33,8 @@ import Testing
   @Test(arguments: [
     (VersionScheme.debian, "1.0-0", "1.0"), (.debian, "0:1.0", "1.0"), (.debian, "1.00", "1.0"), (.rpm, "1.0-1", "1.0"),
     (.rpm, "2.0.1-a", "2_0_1-a"), (.semantic, "1.0.0+a", "1.0.0+b"), (.semantic, "v1.2", "1.2.0"), (.gem, "1.0.0", "1"),
-    (.composer, "v1.0", "1.0.0.0"), (.composer, "1.0-stable", "1.0"), (.python, "1.0", "1"), (.python, "1.0-a.1", "1a1"),
+    (.composer, "v1.0", "1.0.0.0"), (.composer, "1.0-stable", "1.0"), (.python, "1.0", "1"),
+    (.python, "1.0-a.1", "1a1"),
     (.maven, "1.0", "1"), (.maven, "1-ga", "1.0-final"), (.maven, "1.0.0-rc", "1-cr"), (.alpine, "1.0-r0", "1.0-r00"),
   ])
   func takesSpellingsOfOneVersionAsEqual(_ scheme: VersionScheme, _ left: String, _ right: String) {
@@ -42,7 +44,9 @@ import Testing
 
   @Test(arguments: VersionScheme.allCases)
   func hasAnOrderForAnything(_ scheme: VersionScheme) {
-    let texts = ["", "-", ":", "~", "^", "..", "\u{fffd}", "1:", "-1", "1..2", "a", "_", "1_", "1~", "+", "!", "1!", "1+"]
+    let texts = [
+      "", "-", ":", "~", "^", "..", "\u{fffd}", "1:", "-1", "1..2", "a", "_", "1_", "1~", "+", "!", "1!", "1+",
+    ]
     for left in texts {
       for right in texts {
         let order = scheme.compare(left, right)

@@ -33,7 +33,8 @@ public enum RegistryClientError: Error, CustomStringConvertible {
     case .unauthorized(let host, let reason): "\(host): \(reason); sign in with: clipper login \(host)"
     case .denied(let host, let what, let reason): "\(host) denies access to \(what): \(reason)"
     case .notFound(let host, let what): "\(what) was not found on \(host)"
-    case .refused(let host, let what, let status, let reason): "\(host) refused \(what) with status \(status): \(reason)"
+    case .refused(let host, let what, let status, let reason):
+      "\(host) refused \(what) with status \(status): \(reason)"
     case .exhausted(let host, let what, let attempts, let seconds, let reason):
       "\(host): \(what) failed \(attempts == 1 ? "once" : "\(attempts) times") in \(seconds) s; the last time: \(reason)"
     case .unreachable(let host, let tried, let attempts):

@@ -49,7 +49,8 @@ actor Authorizer {
   }
 
   private func fetch(
-    _ access: Access, _ challenges: [Challenge], refused: String?, reason: String, registry: Address, _ transport: Transport
+    _ access: Access, _ challenges: [Challenge], refused: String?, reason: String, registry: Address,
+    _ transport: Transport
   ) async throws -> String {
     tokens[access] = nil
     let credential = try credential(access)
@@ -66,7 +67,8 @@ actor Authorizer {
         reason: schemes.isEmpty ? reason : "it asks for a sign-in by \(schemes), which is not supported")
     }
     guard let header = credential?.basic else {
-      throw RegistryClientError.unauthorized(host: access.host.name, reason: "it wants a user name and a password (\(reason))")
+      throw RegistryClientError.unauthorized(
+        host: access.host.name, reason: "it wants a user name and a password (\(reason))")
     }
     guard header != refused else {
       basic[access.host] = nil
@@ -99,9 +101,12 @@ actor Authorizer {
       throw RegistryClientError.malformed(
         host: access.host.name, what: "a demand for a token", reason: "its realm is not an http or https URL")
     }
-    if credential != nil, registry.scheme == "https", server.scheme == "http", !Host.isLoopback(Host.bare(server.authority)) {
+    if credential != nil, registry.scheme == "https", server.scheme == "http",
+      !Host.isLoopback(Host.bare(server.authority))
+    {
       throw RegistryClientError.malformed(
-        host: access.host.name, what: "a demand for a token", reason: "it would send the password without TLS to \(server.shown)")
+        host: access.host.name, what: "a demand for a token",
+        reason: "it would send the password without TLS to \(server.shown)")
     }
     let scopes = Self.scopes(access.scopes, challenge["scope"])
     let response: TokenResponse
@@ -116,7 +121,8 @@ actor Authorizer {
       response = try await get(server, authorization: nil, scopes, challenge, access, transport)
     }
     guard let value = response.value else {
-      throw RegistryClientError.malformed(host: server.authority, what: "a token", reason: "there is none in the answer")
+      throw RegistryClientError.malformed(
+        host: server.authority, what: "a token", reason: "there is none in the answer")
     }
     let life = max(response.expiresIn ?? Self.shortestLife, Self.shortestLife)
     return Token(header: "Bearer \(value)", expires: .now + .seconds(life - 10))
@@ -142,21 +148,25 @@ actor Authorizer {
   }
 
   private func withPassword(
-    _ server: Address, _ username: String, _ password: String, _ scopes: [String], _ challenge: Challenge, _ access: Access,
+    _ server: Address, _ username: String, _ password: String, _ scopes: [String], _ challenge: Challenge,
+    _ access: Access,
     _ transport: Transport
   ) async throws -> TokenResponse {
     do {
       return try await get(
-        server, authorization: Credential(username: username, password: password).basic, scopes, challenge, access, transport)
+        server, authorization: Credential(username: username, password: password).basic, scopes, challenge, access,
+        transport)
     } catch RegistryClientError.refused(_, _, 404...405, _) {
       // A server that speaks OAuth2 only.
       return try await post(
-        server, [("grant_type", "password"), ("username", username), ("password", password)], scopes, challenge, access, transport)
+        server, [("grant_type", "password"), ("username", username), ("password", password)], scopes, challenge, access,
+        transport)
     }
   }
 
   private func get(
-    _ server: Address, authorization: String?, _ scopes: [String], _ challenge: Challenge, _ access: Access, _ transport: Transport
+    _ server: Address, authorization: String?, _ scopes: [String], _ challenge: Challenge, _ access: Access,
+    _ transport: Transport
   ) async throws -> TokenResponse {
     var items: [(name: String, value: String)] = []
     if let service = challenge["service"] { items.append(("service", service)) }
@@ -169,7 +179,8 @@ actor Authorizer {
   }
 
   private func post(
-    _ server: Address, _ grant: [(name: String, value: String)], _ scopes: [String], _ challenge: Challenge, _ access: Access,
+    _ server: Address, _ grant: [(name: String, value: String)], _ scopes: [String], _ challenge: Challenge,
+    _ access: Access,
     _ transport: Transport
   ) async throws -> TokenResponse {
     var items = grant + [("client_id", "clipper")]
@@ -195,14 +206,16 @@ actor Authorizer {
       switch answer.status {
       case 400, 401, 403:
         throw RegistryClientError.unauthorized(
-          host: access.host.name, reason: "\(request.address.authority) gives no token (status \(answer.status)): \(reason)")
+          host: access.host.name,
+          reason: "\(request.address.authority) gives no token (status \(answer.status)): \(reason)")
       default:
         throw RegistryClientError.refused(
           host: request.address.authority, what: "a token", status: answer.status, reason: reason)
       }
     }
     guard let bytes = try await answer.collect(limit: Self.answerLimit) else {
-      throw RegistryClientError.tooLarge(host: request.address.authority, what: "a token", limit: Int64(Self.answerLimit))
+      throw RegistryClientError.tooLarge(
+        host: request.address.authority, what: "a token", limit: Int64(Self.answerLimit))
     }
     do {
       return try JSONDecoder().decode(TokenResponse.self, from: Data(bytes))

@@ -62,7 +62,9 @@ final class Connections: Sendable {
     settings.connectionPool.retryConnectionEstablishment = false
     settings.http1_1ConnectionDebugInitializer = { channel in
       // Large reads: a layer is hashed and written in pieces of this size.
-      channel.setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 16 << 10, initial: 64 << 10, maximum: 512 << 10))
+      channel.setOption(
+        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 16 << 10, initial: 64 << 10, maximum: 512 << 10)
+      )
     }
     return HTTPClient(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, configuration: settings)
   }

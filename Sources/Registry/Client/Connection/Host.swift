@@ -80,7 +80,8 @@ struct Address: Hashable, Sendable, CustomStringConvertible {
   /// With one more query item.
   func adding(_ name: String, _ value: String) -> Address {
     var copy = self
-    copy.target += (target.contains("?") ? target.hasSuffix("?") || target.hasSuffix("&") ? "" : "&" : "?") + "\(name)=\(value)"
+    copy.target +=
+      (target.contains("?") ? target.hasSuffix("?") || target.hasSuffix("&") ? "" : "&" : "?") + "\(name)=\(value)"
     return copy
   }
 }

@@ -58,7 +58,8 @@ final class Trust: Sendable {
         do {
           tls.privateKey = .privateKey(try NIOSSLPrivateKey(file: key.string, format: .pem))
         } catch {
-          throw RegistryClientError.unusableCertificate(path: key.string, reason: "it needs a readable PEM key beside it (\(error))")
+          throw RegistryClientError.unusableCertificate(
+            path: key.string, reason: "it needs a readable PEM key beside it (\(error))")
         }
       }
     }
@@ -80,7 +81,9 @@ final class Trust: Sendable {
   }
 
   static func distrustReason(_ error: any Error) -> String {
-    if let error = error as? NIOSSLExtraError, error == .failedToValidateHostname { return "it is made out to another name" }
+    if let error = error as? NIOSSLExtraError, error == .failedToValidateHostname {
+      return "it is made out to another name"
+    }
     return "no CA that this machine trusts has signed it, or it is not valid now"
   }
 }

@@ -47,7 +47,8 @@ struct CredentialFile {
 
   /// The helper of one host, else the one for all, else nil.
   func helperName(for host: String) -> String? {
-    let special = document["credHelpers"]?.members.first { Self.normalised($0.key) == Self.normalised(host) }?.value.text
+    let special = document["credHelpers"]?.members.first { Self.normalised($0.key) == Self.normalised(host) }?.value
+      .text
     let name = special ?? document["credsStore"]?.text
     return name.flatMap { $0.isEmpty ? nil : $0 }
   }
@@ -96,7 +97,8 @@ struct CredentialFile {
   mutating func set(_ credential: Credential, for host: String) {
     var entry: [String: JSONValue] = [:]
     switch credential.secret {
-    case .password(let password): entry["auth"] = .string(Base64.encode(Array("\(credential.username):\(password)".utf8)))
+    case .password(let password):
+      entry["auth"] = .string(Base64.encode(Array("\(credential.username):\(password)".utf8)))
     case .identityToken(let token):
       entry["auth"] = .string(Base64.encode(Array("\(credential.username):".utf8)))
       entry["identitytoken"] = .string(token)
@@ -134,7 +136,8 @@ struct CredentialFile {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
     do {
       try makeDirectories(path.removingLastComponent(), mode: 0o700)
-      try writeFileAtomically(target(), Array(encoder.encode(JSONValue.object(document))) + [0x0a], mode: 0o600, durable: true)
+      try writeFileAtomically(
+        target(), Array(encoder.encode(JSONValue.object(document))) + [0x0a], mode: 0o600, durable: true)
     } catch let error as Errno {
       throw CredentialError.unwritable(path: path.string, reason: "\(error)")
     }

@@ -41,7 +41,8 @@ struct CredentialHelper {
     let entry =
       switch credential.secret {
       case .password(let password): Entry(ServerURL: server, Username: credential.username, Secret: password)
-      case .identityToken(let token), .registryToken(let token): Entry(ServerURL: server, Username: "<token>", Secret: token)
+      case .identityToken(let token), .registryToken(let token):
+        Entry(ServerURL: server, Username: "<token>", Secret: token)
       }
     let run = try run("store", Array(JSONEncoder().encode(entry)))
     guard run.status == .exited(0) else { throw CredentialError.helperFailed(name: name, reason: Self.message(run)) }
@@ -57,7 +58,8 @@ struct CredentialHelper {
   private func run(_ verb: String, _ input: [UInt8]) throws -> CapturedRun {
     // The name comes from a file: it must not lead out of the folders of PATH.
     guard !name.isEmpty, !name.contains("/"),
-      let program = searchPath.split(separator: ":").map({ (folder) -> String in "\(folder)/docker-credential-\(name)" }).first(where: {
+      let program = searchPath.split(separator: ":").map({ (folder) -> String in "\(folder)/docker-credential-\(name)" }
+      ).first(where: {
         Glibc.access($0, X_OK) == 0
       })
     else { throw CredentialError.helperMissing(name: name) }

@@ -134,7 +134,9 @@ public func credentials(dockerConfigJSON json: [UInt8]) throws -> [String: Crede
   let file = try CredentialFile(parsing: json, from: "the secret")
   var found: [String: Credential] = [:]
   for host in file.hosts {
-    if let credential = try file.entry(for: host, repository: nil) { found[CredentialFile.normalised(host)] = credential }
+    if let credential = try file.entry(for: host, repository: nil) {
+      found[CredentialFile.normalised(host)] = credential
+    }
   }
   return found
 }

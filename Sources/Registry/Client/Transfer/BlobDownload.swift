@@ -94,7 +94,8 @@ extension RegistryClient {
       guard resumed else {
         throw RegistryClientError.digestMismatch(host: name.domain, what: what, expected: expected, actual: actual)
       }
-      try await download(blob, from: name, into: try store.ingest(Self.ingestKey(blob.digest)), what: what, progress, makeTap)
+      try await download(
+        blob, from: name, into: try store.ingest(Self.ingestKey(blob.digest)), what: what, progress, makeTap)
     }
   }
 
@@ -126,7 +127,8 @@ extension RegistryClient {
   }
 
   private func receiveAndCommit(
-    _ blob: Descriptor, from name: Reference, into ingest: Ingest, what: String, _ notices: DownloadNotices, feed: TapFeed?
+    _ blob: Descriptor, from name: Reference, into ingest: Ingest, what: String, _ notices: DownloadNotices,
+    feed: TapFeed?
   ) async throws {
     do {
       try await receiveAll(blob, from: name, into: ingest, what: what, notices, feed)
@@ -144,7 +146,8 @@ extension RegistryClient {
 
   /// Repeats requests for what is missing, until all is there or too many in a row brought too little.
   private func receiveAll(
-    _ blob: Descriptor, from name: Reference, into ingest: Ingest, what: String, _ notices: DownloadNotices, _ feed: TapFeed?
+    _ blob: Descriptor, from name: Reference, into ingest: Ingest, what: String, _ notices: DownloadNotices,
+    _ feed: TapFeed?
   ) async throws {
     if ingest.offset > blob.size { try ingest.restart() }
     let host = Host(name)
@@ -156,7 +159,7 @@ extension RegistryClient {
         try await transport.retrying(host: host.name, what: what, onRetry: notices.onRetry) {
           do {
             try await self.receive(blob, request, into: ingest, host: host, what: what, notices, feed)
-          } catch where TransientFailure(error) != nil && ingest.offset >= bestOffset + Self.worthwhile {
+          } catch  where TransientFailure(error) != nil && ingest.offset >= bestOffset + Self.worthwhile {
             throw CutShort(cause: error)
           }
         }
@@ -178,7 +181,8 @@ extension RegistryClient {
 
   /// One request, from where the ingest stands to the end of the blob.
   private func receive(
-    _ blob: Descriptor, _ request: HTTPRequest, into ingest: Ingest, host: Host, what: String, _ notices: DownloadNotices,
+    _ blob: Descriptor, _ request: HTTPRequest, into ingest: Ingest, host: Host, what: String,
+    _ notices: DownloadNotices,
     _ feed: TapFeed?
   ) async throws {
     guard ingest.offset < blob.size else { return }
@@ -226,7 +230,9 @@ extension RegistryClient {
   }
 
   private static func begins(_ answer: HTTPAnswer, at offset: Int64) -> Bool {
-    guard case .bytes(let range, _)? = answer.headers.first(name: "content-range").flatMap({ ContentRange(parsing: $0) }) else {
+    guard
+      case .bytes(let range, _)? = answer.headers.first(name: "content-range").flatMap({ ContentRange(parsing: $0) })
+    else {
       return false
     }
     return range.lowerBound == offset

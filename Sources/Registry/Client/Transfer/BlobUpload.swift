@@ -102,7 +102,7 @@ private struct BlobUpload {
       let answer = try await client.transport.exchange(request)
       await answer.drain()
       return answer.status == 201
-    } catch where TransientFailure(error) != nil {
+    } catch  where TransientFailure(error) != nil {
       // Its server has gone since.
       return false
     }
@@ -133,7 +133,8 @@ private struct BlobUpload {
     case 201:
       await answer.drain()
       guard let from else {
-        throw RegistryClientError.malformed(host: host.name, what: "the answer to an upload", reason: "nothing was sent yet")
+        throw RegistryClientError.malformed(
+          host: host.name, what: "the answer to an upload", reason: "nothing was sent yet")
       }
       return from
     case 202:
@@ -176,7 +177,8 @@ private struct BlobUpload {
   private mutating func finish(body range: Range<Int64>?) async throws {
     guard let address = session else { return }
     var request = HTTPRequest(
-      .PUT, address.adding("digest", PercentEncoding.encode(blob.digest.description)), what: what, access: accessTo(address))
+      .PUT, address.adding("digest", PercentEncoding.encode(blob.digest.description)), what: what,
+      access: accessTo(address))
     request.headers.add(name: "content-type", value: "application/octet-stream")
     if let range { request.body = try body(range) } else { request.headers.add(name: "content-length", value: "0") }
     let answer = try await exchange(request)

@@ -51,12 +51,14 @@ extension RegistryClient {
       try await Self.take(answer, into: ingest, limit: limit, what: what, progress)
       return DownloadedFile(
         size: ingest.offset, url: answer.address.description, lastModified: answer.headers.first(name: "last-modified"),
-        entityTag: answer.headers.first(name: "etag"), contentDisposition: answer.headers.first(name: "content-disposition"))
+        entityTag: answer.headers.first(name: "etag"),
+        contentDisposition: answer.headers.first(name: "content-disposition"))
     }
   }
 
   private static func take(
-    _ answer: HTTPAnswer, into ingest: Ingest, limit: Int64, what: String, _ progress: (@Sendable (Int64, Int64?) -> Void)?
+    _ answer: HTTPAnswer, into ingest: Ingest, limit: Int64, what: String,
+    _ progress: (@Sendable (Int64, Int64?) -> Void)?
   ) async throws {
     let length = answer.headers.first(name: "content-length").flatMap { Int64($0) }
     let total = length.map { $0 + ingest.offset }

@@ -79,7 +79,8 @@ extension RegistryClient {
       throw RegistryClientError.sizeMismatch(
         host: host.name, what: what, expected: expected.size, actual: Int64(bytes.count))
     }
-    return FetchedManifest(descriptor: Descriptor(mediaType: type, digest: digest, size: Int64(bytes.count)), bytes: bytes)
+    return FetchedManifest(
+      descriptor: Descriptor(mediaType: type, digest: digest, size: Int64(bytes.count)), bytes: bytes)
   }
 
   private func verify(
@@ -121,7 +122,8 @@ extension RegistryClient {
     let isManifest = shape.config != nil || shape.layers != nil
     guard isIndex != isManifest else {
       throw RegistryClientError.malformed(
-        host: name.domain, what: "manifest \(name.familiar)", reason: "it must have either config and layers, or manifests")
+        host: name.domain, what: "manifest \(name.familiar)",
+        reason: "it must have either config and layers, or manifests")
     }
     guard known.isIndex || known.isManifest else {
       // Some registries send every manifest as plain JSON.
@@ -162,7 +164,8 @@ extension RegistryClient {
       name: name.familiar, wanted: platform, available: images.compactMap { $0.platform?.description })
   }
 
-  func decode<Document: Decodable>(_ type: Document.Type, _ bytes: [UInt8], host: Host, what: String) throws -> Document {
+  func decode<Document: Decodable>(_ type: Document.Type, _ bytes: [UInt8], host: Host, what: String) throws -> Document
+  {
     do {
       return try JSONDecoder().decode(type, from: Data(bytes))
     } catch {

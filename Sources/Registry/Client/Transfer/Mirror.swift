@@ -13,10 +13,13 @@ extension RegistryClient {
     try await mirror(root, to: target, at: ManifestReference(target), depth: 0)
   }
 
-  private func mirror(_ root: Descriptor, to target: Reference, at reference: ManifestReference, depth: Int) async throws {
+  private func mirror(_ root: Descriptor, to target: Reference, at reference: ManifestReference, depth: Int)
+    async throws
+  {
     let host = Host(target)
     guard depth < 16 else {
-      throw RegistryClientError.malformed(host: host.name, what: "index \(root.digest)", reason: "it is nested too deep")
+      throw RegistryClientError.malformed(
+        host: host.name, what: "index \(root.digest)", reason: "it is nested too deep")
     }
     let bytes = try store.read(root.digest, limit: Self.manifestLimit)
     var blobs: [Descriptor] = []

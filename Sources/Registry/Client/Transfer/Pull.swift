@@ -25,7 +25,9 @@ extension RegistryClient {
     try await checkPolicy(name, [top.descriptor.digest, image.descriptor.digest])
     let host = Host(name)
     let manifest = try decode(Manifest.self, image.bytes, host: host, what: "manifest \(name.familiar)")
-    guard manifest.config.mediaType == .config || manifest.config.mediaType == .dockerConfig, manifest.artifactType == nil else {
+    guard manifest.config.mediaType == .config || manifest.config.mediaType == .dockerConfig,
+      manifest.artifactType == nil
+    else {
       throw RegistryClientError.unsupportedManifest(
         name: name.familiar, mediaType: "the artifact \((manifest.artifactType ?? manifest.config.mediaType.rawValue))")
     }
@@ -65,7 +67,8 @@ extension RegistryClient {
     let fetched = try await fetchManifest(name, .digest(chosen.digest), expected: chosen, onRetry: onRetry)
     guard fetched.descriptor.mediaType.isManifest else {
       throw RegistryClientError.malformed(
-        host: name.domain, what: "index \(name.familiar)", reason: "\(chosen.digest) is not a manifest but \(fetched.descriptor.mediaType)")
+        host: name.domain, what: "index \(name.familiar)",
+        reason: "\(chosen.digest) is not a manifest but \(fetched.descriptor.mediaType)")
     }
     try keep(fetched)
     return fetched
@@ -101,7 +104,8 @@ extension RegistryClient {
         reason: "it names \(config.rootfs.diffIDs.count) layers, the manifest \(manifest.layers.count)")
     }
     // Some images do not say what they are for; a variant is a matter of taste, as Docker has it.
-    guard config.architecture.isEmpty || (platform.os == config.os && platform.architecture == config.architecture) else {
+    guard config.architecture.isEmpty || (platform.os == config.os && platform.architecture == config.architecture)
+    else {
       throw RegistryClientError.wrongPlatform(
         name: name.familiar, wanted: platform, available: [config.platform.description])
     }
@@ -109,7 +113,8 @@ extension RegistryClient {
   }
 
   private func fetchLayers(
-    _ manifest: Manifest, _ config: ImageConfig, _ name: Reference, _ tap: LayerTapProvider?, _ progress: TransferProgress?
+    _ manifest: Manifest, _ config: ImageConfig, _ name: Reference, _ tap: LayerTapProvider?,
+    _ progress: TransferProgress?
   ) async throws {
     for layer in manifest.layers { progress?(.started(layer, .layer)) }
     var seen: Set<Digest> = []
@@ -130,7 +135,8 @@ extension RegistryClient {
   }
 
   /// At most `concurrency` at a time; the first failure ends all.
-  func sideBySide<Item: Sendable>(_ items: [Item], _ work: @escaping @Sendable (Item) async throws -> Void) async throws {
+  func sideBySide<Item: Sendable>(_ items: [Item], _ work: @escaping @Sendable (Item) async throws -> Void) async throws
+  {
     try await withThrowingTaskGroup(of: Void.self) { group in
       var running = 0
       for item in items {

@@ -122,7 +122,9 @@ extension RegistryClient {
   ) async throws -> [Descriptor] {
     var sent: [Descriptor] = []
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await self.pushPart(config, as: config.digest, to: target, what: "the configuration", progress) }
+      group.addTask {
+        try await self.pushPart(config, as: config.digest, to: target, what: "the configuration", progress)
+      }
       var running = 1
       var seen: Set<Digest> = []
       for layer in layers {

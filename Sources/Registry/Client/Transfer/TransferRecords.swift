@@ -44,7 +44,8 @@ struct TransferRecords: Sendable {
     try database().read { database in
       try String.fetchOne(
         database,
-        sql: "SELECT repository FROM registry_blobs WHERE host = ? AND digest = ? AND repository <> ? ORDER BY used DESC",
+        sql:
+          "SELECT repository FROM registry_blobs WHERE host = ? AND digest = ? AND repository <> ? ORDER BY used DESC",
         arguments: [host.name, digest.description, repository])
     }
   }

@@ -76,7 +76,9 @@ struct AffectedRange: Hashable, Sendable, Codable {
   func contains(_ version: String, _ scheme: VersionScheme) -> Bool {
     let scheme = isSemantic ? .semantic : scheme
     let limits = events.compactMap { if case .limit(let limit) = $0 { limit } else { nil } }
-    guard limits.isEmpty || limits.contains(where: { $0 == "*" || scheme.compare(version, $0) < 0 }) else { return false }
+    guard limits.isEmpty || limits.contains(where: { $0 == "*" || scheme.compare(version, $0) < 0 }) else {
+      return false
+    }
     var isAffected = false
     for event in events {
       switch event {

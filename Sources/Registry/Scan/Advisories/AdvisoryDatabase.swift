@@ -99,7 +99,8 @@ public struct AdvisoryDatabase: Sendable {
   /// Returns false where there is no such source.
   public func remove(_ name: String) throws -> Bool {
     let removed = try metadata.write { session in
-      try session.execute("UPDATE scan_source SET is_complete = 0, started = 0 WHERE name = ?1 AND is_complete = 1", [name])
+      try session.execute(
+        "UPDATE scan_source SET is_complete = 0, started = 0 WHERE name = ?1 AND is_complete = 1", [name])
     }
     try sweep()
     return removed > 0
@@ -119,7 +120,8 @@ public struct AdvisoryDatabase: Sendable {
   private func complete(_ id: Int64, _ name: String, _ loader: AdvisoryLoader) throws {
     try metadata.write { session in
       // Marked as a load that ended long ago, the one before is swept away.
-      try session.execute("UPDATE scan_source SET is_complete = 0, started = 0 WHERE name = ?1 AND is_complete = 1", [name])
+      try session.execute(
+        "UPDATE scan_source SET is_complete = 0, started = 0 WHERE name = ?1 AND is_complete = 1", [name])
       try session.execute(
         "UPDATE scan_source SET is_complete = 1, loaded = ?2, records = ?3, newest = ?4 WHERE id = ?1",
         [id, Self.now, loader.loaded.records, loader.newest])

@@ -22,7 +22,9 @@ enum AdvisoryFiles {
     if status.st_mode & S_IFMT == S_IFDIR {
       guard depth < depthLimit else { throw AdvisoryError.unreadable(path.string, "directories are nested too deep") }
       let names: [String]
-      do { names = try directoryEntries(of: path).sorted() } catch { throw AdvisoryError.unreadable(path.string, "\(error)") }
+      do { names = try directoryEntries(of: path).sorted() } catch {
+        throw AdvisoryError.unreadable(path.string, "\(error)")
+      }
       // Another program's files may lie beside: of a directory, records alone are read.
       for name in names where !name.hasPrefix(".") {
         let child = path.appending(name)
@@ -137,7 +139,8 @@ public enum AdvisoryError: Error, Hashable, Sendable, CustomStringConvertible {
     switch self {
     case .unreadable(let path, let reason): "\(path): \(reason)"
     case .malformed(let record, let reason): "\(record.prefix(200)): \(reason)"
-    case .empty(let source): "\"\(source)\" has no record of a package that images are searched for; nothing was changed"
+    case .empty(let source):
+      "\"\(source)\" has no record of a package that images are searched for; nothing was changed"
     }
   }
 }

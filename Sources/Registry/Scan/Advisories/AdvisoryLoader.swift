@@ -21,7 +21,9 @@ final class AdvisoryLoader {
     do {
       let document: JSON
       do { document = try JSON(parsing: content) } catch { throw AdvisoryParser.Failure.malformed(error.description) }
-      for record in document.array ?? document["vulns"]?.array ?? [document] { try add(AdvisoryParser.advisory(record)) }
+      for record in document.array ?? document["vulns"]?.array ?? [document] {
+        try add(AdvisoryParser.advisory(record))
+      }
     } catch let failure as AdvisoryParser.Failure {
       throw AdvisoryError.malformed(record: file, reason: failure.description)
     }
@@ -46,7 +48,9 @@ final class AdvisoryLoader {
   func flush() throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.withoutEscapingSlashes]
-    func encoded(_ value: some Encodable) throws -> String { String(decoding: try encoder.encode(value), as: UTF8.self) }
+    func encoded(_ value: some Encodable) throws -> String {
+      String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
     let rows = try batch.map { advisory in
       (name: advisory.id, body: try encoded(advisory), affected: try advisory.affected.map { ($0, try encoded($0)) })
     }

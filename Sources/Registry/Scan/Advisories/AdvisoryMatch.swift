@@ -25,7 +25,8 @@ extension AdvisoryDatabase {
           "SELECT id, body FROM scan_advisory WHERE id IN (\(ids.map(String.init).joined(separator: ", ")))")
       }
       for row in rows {
-        matcher.add(try JSONDecoder().decode(Advisory.self, from: Data((row["body"] as String).utf8)), id: try row["id"])
+        matcher.add(
+          try JSONDecoder().decode(Advisory.self, from: Data((row["body"] as String).utf8)), id: try row["id"])
       }
     }
     return try rated(matcher.findings())
@@ -36,7 +37,9 @@ extension AdvisoryDatabase {
   private static func places(_ count: Int) -> String { (1...count).map { "?\($0)" }.joined(separator: ", ") }
 
   /// Always the same number of parameters: one statement.
-  private static func padded(_ names: [String]) -> [String] { names + Array(repeating: "", count: namesAtOnce - names.count) }
+  private static func padded(_ names: [String]) -> [String] {
+    names + Array(repeating: "", count: namesAtOnce - names.count)
+  }
 
   /// Where a distributor's record does not say how bad it is, the CVE's own does, if it is loaded.
   private func rated(_ findings: [Finding]) throws -> [Finding] {
@@ -144,7 +147,9 @@ private struct AdvisoryMatcher {
 extension Finding {
   fileprivate init(_ advisory: Advisory, _ package: Package, _ affected: AffectedPackage, _ fixed: String?) {
     let name = advisory.name
-    let cvss = affected.vectors.compactMap { CVSS(vector: $0) }.max { $0.version.rawValue < $1.version.rawValue } ?? advisory.cvss
+    let cvss =
+      affected.vectors.compactMap { CVSS(vector: $0) }.max { $0.version.rawValue < $1.version.rawValue }
+      ?? advisory.cvss
     self.init(
       // What the distributor or the source calls it counts before the numbers: it knows how the package is built.
       name: name, severity: affected.severity ?? advisory.severity ?? cvss?.severity ?? .undefined, record: advisory.id,

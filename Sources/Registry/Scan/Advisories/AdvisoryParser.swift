@@ -56,7 +56,11 @@ enum AdvisoryParser {
     var word: Severity?
     for entry in (value["severity"]?.array ?? []).prefix(listLimit) {
       guard let score = entry["score"]?.string else { continue }
-      if entry["type"]?.string?.hasPrefix("CVSS_") == true { vectors.append(score) } else { word = Severity(word: score) ?? word }
+      if entry["type"]?.string?.hasPrefix("CVSS_") == true {
+        vectors.append(score)
+      } else {
+        word = Severity(word: score) ?? word
+      }
     }
     for place in ["ecosystem_specific", "database_specific"] {
       guard word == nil else { break }

@@ -1,10 +1,12 @@
 /// The ecosystems of OSV whose packages are found in images. (OSV schema, Defined Ecosystems)
 enum Ecosystem {
   private static let schemes: [String: VersionScheme] = [
-    "Debian": .debian, "Ubuntu": .debian, "Alpine": .alpine, "Wolfi": .alpine, "Chainguard": .alpine, "MinimOS": .alpine,
+    "Debian": .debian, "Ubuntu": .debian, "Alpine": .alpine, "Wolfi": .alpine, "Chainguard": .alpine,
+    "MinimOS": .alpine,
     "BellSoft Hardened Containers": .alpine, "Red Hat": .rpm, "AlmaLinux": .rpm, "Rocky Linux": .rpm, "SUSE": .rpm,
     "openSUSE": .rpm, "openEuler": .rpm, "Mageia": .rpm, "Photon OS": .rpm, "Azure Linux": .rpm, "npm": .semantic,
-    "crates.io": .semantic, "Go": .semantic, "SwiftURL": .semantic, "PyPI": .python, "RubyGems": .gem, "Packagist": .composer,
+    "crates.io": .semantic, "Go": .semantic, "SwiftURL": .semantic, "PyPI": .python, "RubyGems": .gem,
+    "Packagist": .composer,
     "Maven": .maven,
   ]
 
@@ -42,7 +44,9 @@ extension OperatingSystem {
   /// Whether an advisory for `ecosystem` is for this system. One without a release is for all of them.
   func isMeant(by ecosystem: String) -> Bool {
     guard let own = self.ecosystem else { return false }
-    if ecosystem == own || ecosystem.hasPrefix(own + ":") && own.contains(":") || ecosystem == Ecosystem.base(own) { return true }
+    if ecosystem == own || ecosystem.hasPrefix(own + ":") && own.contains(":") || ecosystem == Ecosystem.base(own) {
+      return true
+    }
     // SUSE's modules have a product each, all with the release at the end.
     guard own.hasPrefix("SUSE:"), ecosystem.hasPrefix("SUSE:") else { return false }
     let release = own.dropFirst("SUSE:Linux Enterprise Server ".count)

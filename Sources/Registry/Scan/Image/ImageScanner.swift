@@ -32,7 +32,8 @@ public struct ImageScanner: Sendable {
   public static func layers(of manifest: Manifest, mediaType: MediaType) throws(ScanError) -> [Descriptor] {
     guard mediaType.isManifest else { throw .unsupportedImage("its type is \(mediaType)") }
     guard manifest.config.mediaType == .config || manifest.config.mediaType == .dockerConfig else {
-      throw .unsupportedImage("it is an artifact of the type \(manifest.artifactType ?? manifest.config.mediaType.rawValue)")
+      throw .unsupportedImage(
+        "it is an artifact of the type \(manifest.artifactType ?? manifest.config.mediaType.rawValue)")
     }
     for layer in manifest.layers {
       guard layer.mediaType.isLayer, !layer.mediaType.rawValue.contains(".encrypted"),
@@ -67,7 +68,9 @@ public struct ImageScanner: Sendable {
     let scanner = LayerScanner(layer.digest, over: lower, count: count, spoolDirectory: store.root)
     // What the store has, not what the manifest says.
     let stored: Int64
-    do { stored = try store.size(of: layer.digest) } catch ContentError.notFound { throw ScanError.layerMissing(layer.digest) }
+    do { stored = try store.size(of: layer.digest) } catch ContentError.notFound {
+      throw ScanError.layerMissing(layer.digest)
+    }
     let most = ScanLimits.freeRatioBytes + stored * limits.ratio
     var size: Int64 = 0
     let reader = TarReader(scanner)
@@ -117,14 +120,17 @@ public struct ImageScanner: Sendable {
 
   private static func packages(_ files: [(path: String, file: FoundFile)]) -> [Package] {
     // go.mod says what is used, go.sum what was ever looked at.
-    let modules = Set(files.filter { $0.path.hasSuffix("go.mod") && !$0.file.packages.isEmpty }.map { $0.path.dropLast(3) })
+    let modules = Set(
+      files.filter { $0.path.hasSuffix("go.mod") && !$0.file.packages.isEmpty }.map { $0.path.dropLast(3) })
     var seen = Set<Package.Identity>()
     var packages: [Package] = []
     for (path, file) in files where !(path.hasSuffix("go.sum") && modules.contains(path.dropLast(3))) {
       for package in file.packages where seen.insert(package.identity).inserted { packages.append(package) }
     }
     return packages.sorted {
-      ($0.kind.rawValue, $0.name, $0.version, $0.architecture ?? "") < ($1.kind.rawValue, $1.name, $1.version, $1.architecture ?? "")
+      ($0.kind.rawValue, $0.name, $0.version, $0.architecture ?? "") < (
+        $1.kind.rawValue, $1.name, $1.version, $1.architecture ?? ""
+      )
     }
   }
 }

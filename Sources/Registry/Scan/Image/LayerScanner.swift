@@ -96,7 +96,9 @@ final class LayerScanner: TarConsumer {
     case .directory: lower.removeFile(path)
     case .file: try beginFile(entry, path)
     case .hardLink:
-      if let target = Self.path(entry.linkName), let linked = brought[target] ?? lower.file(target), PackageFile(path) != nil {
+      if let target = Self.path(entry.linkName), let linked = brought[target] ?? lower.file(target),
+        PackageFile(path) != nil
+      {
         brought[path] = linked
       }
     default: lower.remove(path)

@@ -27,8 +27,10 @@ enum PackageFile: Hashable {
 
   private static let byName: [String: PackageFile] = [
     "package-lock.json": .npmLock, "npm-shrinkwrap.json": .npmLock, "yarn.lock": .yarnLock, "pnpm-lock.yaml": .pnpmLock,
-    "requirements.txt": .requirements, "Pipfile.lock": .pipfileLock, "poetry.lock": .pythonTables, "uv.lock": .pythonTables,
-    "pdm.lock": .pythonTables, "Gemfile.lock": .gemfileLock, "gems.locked": .gemfileLock, "go.sum": .goSum, "go.mod": .goMod,
+    "requirements.txt": .requirements, "Pipfile.lock": .pipfileLock, "poetry.lock": .pythonTables,
+    "uv.lock": .pythonTables,
+    "pdm.lock": .pythonTables, "Gemfile.lock": .gemfileLock, "gems.locked": .gemfileLock, "go.sum": .goSum,
+    "go.mod": .goMod,
     "Cargo.lock": .cargoLock, "composer.lock": .composerLock, "Package.resolved": .swiftResolved,
   ]
 
@@ -47,7 +49,9 @@ enum PackageFile: Hashable {
       self = known
     } else if parent == "status.d", path.hasPrefix("var/lib/dpkg/"), !name.hasSuffix(".md5sums") {
       self = .dpkg
-    } else if name == "METADATA" && parent.hasSuffix(".dist-info") || name == "PKG-INFO" && parent.hasSuffix(".egg-info") {
+    } else if name == "METADATA" && parent.hasSuffix(".dist-info")
+      || name == "PKG-INFO" && parent.hasSuffix(".egg-info")
+    {
       self = .pythonMetadata
     } else if name == "package.json", Self.isModule(parts.dropLast()) {
       self = .nodeModule

@@ -40,7 +40,8 @@ struct GoBuildInfo {
     if !tail.isEmpty {
       let joined = tail + bytes.prefix(Self.magic.count - 1)
       if let found = joined.withUnsafeBytes({ Self.find($0, from: offset - tail.count) }) {
-        return collect(Array(joined[found..<min(joined.count, tail.count)]) + bytes.dropFirst(max(0, found - tail.count)))
+        return collect(
+          Array(joined[found..<min(joined.count, tail.count)]) + bytes.dropFirst(max(0, found - tail.count)))
       }
     }
     if let found = Self.find(bytes, from: offset) { return collect(Array(bytes[found...].prefix(Self.limit))) }
@@ -102,7 +103,8 @@ struct GoBuildInfo {
       guard fields.count >= 3 else { continue }
       switch fields[0] {
       // A program that was built in its own tree has no version.
-      case "mod", "dep": if fields[2] != "(devel)" { Package(.golang, fields[1], fields[2]).map { packages.append($0) } }
+      case "mod", "dep":
+        if fields[2] != "(devel)" { Package(.golang, fields[1], fields[2]).map { packages.append($0) } }
       case "=>":
         // It stands for the module before.
         if !packages.isEmpty { packages.removeLast() }

@@ -36,7 +36,9 @@ enum NodePackages {
   static func module(_ bytes: [UInt8]) throws -> [Package] {
     let document = try JSON(parsing: bytes)
     guard var package = Package(.npm, document["name"]?.string, document["version"]?.string) else { return [] }
-    if let license = document["license"]?.string ?? document["license"]?["type"]?.string { package.licenses = [license] }
+    if let license = document["license"]?.string ?? document["license"]?["type"]?.string {
+      package.licenses = [license]
+    }
     package.supplier = document["author"]?["name"]?.string ?? document["author"]?.string
     return [package]
   }
@@ -75,7 +77,9 @@ enum NodePackages {
         isInside = line == "packages:"
         continue
       }
-      guard isInside, line.hasPrefix("  "), !line.hasPrefix("   "), let colon = line.lastIndex(of: ":") else { continue }
+      guard isInside, line.hasPrefix("  "), !line.hasPrefix("   "), let colon = line.lastIndex(of: ":") else {
+        continue
+      }
       var key = line[..<colon].trimmed.unquoted[...].prefix { $0 != "(" }
       if key.first == "/" { key = key.dropFirst() }
       let at = key.dropFirst().lastIndex(of: "@")

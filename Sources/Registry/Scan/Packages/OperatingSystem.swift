@@ -28,7 +28,8 @@ public struct OperatingSystem: Hashable, Sendable {
     }
     guard let id = values["ID"], !id.isEmpty, id.utf8.count <= 64 else { return nil }
     self.init(
-      id: id.lowercased(), versionID: String((values["VERSION_ID"] ?? "").prefix(64)), codename: values["VERSION_CODENAME"],
+      id: id.lowercased(), versionID: String((values["VERSION_ID"] ?? "").prefix(64)),
+      codename: values["VERSION_CODENAME"],
       prettyName: values["PRETTY_NAME"],
       related: (values["ID_LIKE"] ?? "").split(separator: " ").map { $0.lowercased() })
   }
@@ -40,7 +41,9 @@ public struct OperatingSystem: Hashable, Sendable {
     var value = ""
     var isEscaped = false
     for character in inner {
-      if !isEscaped, character == "\\" { isEscaped = true } else {
+      if !isEscaped, character == "\\" {
+        isEscaped = true
+      } else {
         value.append(character)
         isEscaped = false
       }

@@ -11,7 +11,9 @@ enum PythonPackages {
 
   /// `*.dist-info/METADATA` and `*.egg-info/PKG-INFO`. (PyPA, Core metadata)
   static func metadata(_ bytes: [UInt8]) -> [Package] {
-    guard let fields = paragraphs(bytes).first, var package = package(fields["name"], fields["version"]) else { return [] }
+    guard let fields = paragraphs(bytes).first, var package = package(fields["name"], fields["version"]) else {
+      return []
+    }
     if let license = fields["license-expression"] ?? fields["license"], !license.isEmpty, license.utf8.count <= 200,
       !license.contains("\n"), license != "UNKNOWN"
     {

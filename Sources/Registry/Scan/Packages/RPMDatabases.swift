@@ -99,7 +99,8 @@ private struct RPMBerkeley {
   }
 
   private func value(_ entry: Int, page: Int, _ work: inout RPMWork) -> Package? {
-    guard let offset = reader.u16(page + Self.headerSize + entry * 2), offset < pageSize, let kind = reader.u8(page + offset)
+    guard let offset = reader.u16(page + Self.headerSize + entry * 2), offset < pageSize,
+      let kind = reader.u8(page + offset)
     else { return nil }
     switch kind {
     case 1:
@@ -109,7 +110,8 @@ private struct RPMBerkeley {
       else { return nil }
       return RPMHeader.package(bytes)
     case 3:
-      guard let first = reader.u32(page + offset + 4), let length = reader.u32(page + offset + 8), work.take(length) else {
+      guard let first = reader.u32(page + offset + 4), let length = reader.u32(page + offset + 8), work.take(length)
+      else {
         return nil
       }
       return chain(first, length: length)?.withUnsafeBytes { RPMHeader.package($0) }
@@ -123,8 +125,10 @@ private struct RPMBerkeley {
     var page = first
     while bytes.count < length {
       let start = page * pageSize
-      guard page > 0, page < pageCount, reader.u8(start + 25) == PageKind.overflow, let used = reader.u16(start + 22), used > 0,
-        let part = reader.slice(start + Self.headerSize, min(used, length - bytes.count)), let next = reader.u32(start + 16)
+      guard page > 0, page < pageCount, reader.u8(start + 25) == PageKind.overflow, let used = reader.u16(start + 22),
+        used > 0,
+        let part = reader.slice(start + Self.headerSize, min(used, length - bytes.count)),
+        let next = reader.u32(start + 16)
       else { return nil }
       bytes += part
       page = next

@@ -14,7 +14,9 @@ struct RPMSQLite {
     reader = ByteReader(bytes: bytes, isBigEndian: true)
     guard bytes.count >= 512, let size = reader.u16(16), let reserved = reader.u8(20) else { return nil }
     pageSize = size == 1 ? 65_536 : size
-    guard (512...65_536).contains(pageSize), pageSize & (pageSize - 1) == 0, reserved <= pageSize - 480 else { return nil }
+    guard (512...65_536).contains(pageSize), pageSize & (pageSize - 1) == 0, reserved <= pageSize - 480 else {
+      return nil
+    }
     usable = pageSize - reserved
     pageCount = bytes.count / pageSize
   }
@@ -70,7 +72,9 @@ struct RPMSQLite {
     guard depth < Self.depthLimit, page >= 1, page <= pageCount, visited.insert(page).inserted else { return true }
     let start = (page - 1) * pageSize
     let header = start + (page == 1 ? 100 : 0)
-    guard let kind = reader.u8(header), kind == 0x05 || kind == 0x0d, let cells = reader.u16(header + 3) else { return true }
+    guard let kind = reader.u8(header), kind == 0x05 || kind == 0x0d, let cells = reader.u16(header + 3) else {
+      return true
+    }
     let pointers = header + (kind == 0x05 ? 12 : 8)
     for cell in 0..<cells {
       guard let offset = reader.u16(pointers + cell * 2), offset < pageSize else { return true }
@@ -87,7 +91,8 @@ struct RPMSQLite {
 
   /// A leaf's cell: the payload's size, the row's number, then the payload, of which a part may lie on other pages.
   private func payload(_ offset: Int, _ work: inout RPMWork) -> [UInt8]? {
-    guard let (size, sizeLength) = varint(offset), let (_, rowLength) = varint(offset + sizeLength), size <= reader.count,
+    guard let (size, sizeLength) = varint(offset), let (_, rowLength) = varint(offset + sizeLength),
+      size <= reader.count,
       work.take(size)
     else { return nil }
     let start = offset + sizeLength + rowLength
@@ -102,7 +107,8 @@ struct RPMSQLite {
     while payload.count < size {
       guard next >= 1, next <= pageCount else { return nil }
       let page = (next - 1) * pageSize
-      guard let part = reader.slice(page + 4, min(usable - 4, size - payload.count)), let following = reader.u32(page) else {
+      guard let part = reader.slice(page + 4, min(usable - 4, size - payload.count)), let following = reader.u32(page)
+      else {
         return nil
       }
       payload += part

@@ -24,7 +24,8 @@ struct ZipArchive {
       case .notAnArchive: "not a zip archive"
       case .tooManyEntries(let limit): "the zip archive has more than \(limit) entries"
       case .tooLarge(let entry, let limit): "\"\(entry.prefix(120))\" in the zip archive has more than \(limit) bytes"
-      case .unsupported(let entry): "\"\(entry.prefix(120))\" in the zip archive is encrypted or compressed in an unknown way"
+      case .unsupported(let entry):
+        "\"\(entry.prefix(120))\" in the zip archive is encrypted or compressed in an unknown way"
       case .corrupt(let entry): "\"\(entry.prefix(120))\" in the zip archive is corrupt"
       }
     }
@@ -61,7 +62,8 @@ struct ZipArchive {
     var offset = directory.offset
     for _ in 0..<directory.count {
       guard reader.u32(offset) == 0x0201_4b50, let flags = reader.u16(offset + 8), let method = reader.u16(offset + 10),
-        var compressed = reader.u32(offset + 20), var size = reader.u32(offset + 24), let nameLength = reader.u16(offset + 28),
+        var compressed = reader.u32(offset + 20), var size = reader.u32(offset + 24),
+        let nameLength = reader.u16(offset + 28),
         let extraLength = reader.u16(offset + 30), let commentLength = reader.u16(offset + 32),
         var header = reader.u32(offset + 42), let name = reader.slice(offset + 46, nameLength)
       else { throw Failure.notAnArchive }

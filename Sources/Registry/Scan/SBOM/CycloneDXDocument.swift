@@ -95,7 +95,9 @@ struct CycloneDXDocument: Encodable {
   private static func component(_ package: Package, _ index: Int, _ system: OperatingSystem?) -> Component {
     var properties = [Property(name: "clipper:path", value: "/\(package.path)")]
     if let layer = package.layer { properties.append(Property(name: "clipper:layer", value: layer.description)) }
-    let supplier = package.supplier.map { text in Named(name: String(text.prefix { $0 != "<" }.prefix(200).filter { !$0.isNewline })) }
+    let supplier = package.supplier.map { text in
+      Named(name: String(text.prefix { $0 != "<" }.prefix(200).filter { !$0.isNewline }))
+    }
     var component = Component(
       type: "library", reference: "\(index + 1):\(package.kind.rawValue)/\(package.name)@\(package.version)",
       supplier: supplier, name: package.name, version: package.version, licenses: licenses(package.licenses),

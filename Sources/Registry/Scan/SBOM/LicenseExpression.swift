@@ -34,7 +34,9 @@ enum LicenseExpression: Hashable {
     let text = text.split { $0.isWhitespace }.joined(separator: " ")
     if LicenseList.licenses.contains(text[...]) { return .identifier(text) }
     var parser = Parser(tokens: tokens(text)[...])
-    guard text.utf8.count <= 2048, let parsed = parser.disjunction(depth: 0), parser.tokens.isEmpty else { return .text(text) }
+    guard text.utf8.count <= 2048, let parsed = parser.disjunction(depth: 0), parser.tokens.isEmpty else {
+      return .text(text)
+    }
     return .expression(parsed)
   }
 
@@ -76,7 +78,8 @@ enum LicenseExpression: Hashable {
         guard let inner = disjunction(depth: depth + 1), tokens.popFirst() == ")" else { return nil }
         return "(\(inner))"
       }
-      guard LicenseList.licenses.contains(token) || token.hasSuffix("+") && LicenseList.licenses.contains(token.dropLast())
+      guard
+        LicenseList.licenses.contains(token) || token.hasSuffix("+") && LicenseList.licenses.contains(token.dropLast())
       else { return nil }
       guard tokens.first?.uppercased() == "WITH" else { return String(token) }
       tokens.removeFirst()

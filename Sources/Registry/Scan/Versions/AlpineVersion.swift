@@ -25,7 +25,9 @@ enum AlpineVersion {
     var text: Bytes = []
 
     /// Suffixes before the version that they belong to, the version itself (0), those after it.
-    private static let suffixes = ["alpha": -4, "beta": -3, "pre": -2, "rc": -1, "cvs": 1, "svn": 2, "git": 3, "hg": 4, "p": 5]
+    private static let suffixes = [
+      "alpha": -4, "beta": -3, "pre": -2, "rc": -1, "cvs": 1, "svn": 2, "git": 3, "hg": 4, "p": 5,
+    ]
 
     private var rank: Int { Self.suffixes[String(decoding: text, as: UTF8.self)] ?? 0 }
 
@@ -52,7 +54,9 @@ enum AlpineVersion {
       let token = read() ?? Token(kind: .end)
       // Each part stands once and in its place, but for digits after dots and further suffixes.
       if let last, token.kind.rawValue <= last.rawValue, token.kind != .end {
-        let repeats = token.kind == .digits && last == .digits || token.kind == .suffix && (last == .suffix || last == .suffixNumber)
+        let repeats =
+          token.kind == .digits && last == .digits
+          || token.kind == .suffix && (last == .suffix || last == .suffixNumber)
         if !repeats {
           rest = []
           return Token(kind: .end)

@@ -46,7 +46,8 @@ enum MavenVersion {
   }
 
   private static let ranks = [
-    "alpha": 0, "beta": 1, "milestone": 2, "rc": 3, "cr": 3, "snapshot": 4, "": 5, "final": 5, "ga": 5, "release": 5, "sp": 6,
+    "alpha": 0, "beta": 1, "milestone": 2, "rc": 3, "cr": 3, "snapshot": 4, "": 5, "final": 5, "ga": 5, "release": 5,
+    "sp": 6,
   ]
   private static let releaseRank = 5
   private static let unknownRank = 7
@@ -71,7 +72,8 @@ enum MavenVersion {
       let isSeparated = next == UInt8(ascii: ".") || next == UInt8(ascii: "-")
       // A word at the end or before a number counts as one after a hyphen. (MNG-7644)
       if !text.isEmpty, !isNumber, !isSeparated, lists.last?.isEmpty == false { lists.append([]) }
-      let item: Item = text.isEmpty || isNumber ? .number(text) : .word(word(text, isBeforeNumber: next?.isDigit ?? false))
+      let item: Item =
+        text.isEmpty || isNumber ? .number(text) : .word(word(text, isBeforeNumber: next?.isDigit ?? false))
       lists[lists.count - 1].append(item)
       if next != nil, next != UInt8(ascii: ".") { lists.append([]) }
       if isSeparated { rest = rest.dropFirst() }

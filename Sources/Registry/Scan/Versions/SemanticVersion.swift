@@ -5,7 +5,8 @@ enum SemanticVersion {
     let right = Parts(right)
     for index in 0..<max(left.numbers.count, right.numbers.count) {
       let numbers = orderFields(
-        index < left.numbers.count ? left.numbers[index] : [0x30], index < right.numbers.count ? right.numbers[index] : [0x30])
+        index < left.numbers.count ? left.numbers[index] : [0x30],
+        index < right.numbers.count ? right.numbers[index] : [0x30])
       if numbers != 0 { return numbers }
     }
     // A version that is announced comes before it.
