@@ -27,7 +27,7 @@ import Testing
 
   @Test func slowsAKeyDown() async throws {
     let ecr = try TestECR()
-    ecr.server.rateLimits.settings = .init(byPrincipal: RateLimit(rate: 0.01, burst: 1))
+    ecr.server.rateLimits.settings = .init(byPrincipal: RateLimit(rate: 0.0001, burst: 1))
     #expect(try await ecr.call("DescribeRepositories").status == 200)
     let refused = try await ecr.call("DescribeRepositories")
     #expect(refused.status == 400 && refused.type == "ThrottlingException")

@@ -115,7 +115,7 @@ extension Asset {
     .head + .chips:not(:empty) { margin-bottom: 1.25rem; }
     .head ~ .note, .part { margin-bottom: 1rem; }
     .leaf { display: flex; gap: 1.25rem; align-items: baseline; justify-content: flex-end; margin-top: 1rem; color: var(--dim); font-size: .9rem; }
-    .note { padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 9px; background: var(--raised); color: var(--dim); }
+    .note { overflow-wrap: anywhere; padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 9px; background: var(--raised); color: var(--dim); }
     .note.bad { border-color: var(--bad); color: var(--bad); background: var(--bad-soft); }
     .note + table, .note + .note { margin-top: 1rem; }
     .empty { padding: 2.5rem 1rem; text-align: center; color: var(--dim); border: 1px dashed var(--line); border-radius: 9px; }

@@ -7,7 +7,6 @@ extension Templates {
     {{^isEmptyRegistry}}<div class="bar-row">
     <form class="search" role="search" action="{{prefix}}{{home}}"><label class="hidden" for="q">Search repositories</label><input id="q" type="search" name="q" value="{{search}}" placeholder="Search repositories" maxlength="255">{{#sorts}}<input type="hidden" name="sort" value="{{sort}}">{{/sorts}}<button>Search</button></form>
     {{#hasOrders}}<nav class="orders" aria-label="Order"><span>Sort by</span>{{#orders}}<a href="{{prefix}}{{link}}"{{#current}} aria-current="true"{{/current}}>{{name}}</a>{{/orders}}</nav>{{/hasOrders}}
-    {{#isLong}}<p class="dim">By name</p>{{/isLong}}
     </div>
     {{#isFiltered}}<p class="dim">{{total}} with “<bdi>{{search}}</bdi>” in the name · <a href="{{prefix}}{{home}}">show all</a></p>{{/isFiltered}}
     {{#hasRows}}<table>
@@ -15,7 +14,7 @@ extension Templates {
     <tbody>{{#rows}}
     <tr><td class="name"><a href="{{prefix}}{{link}}"><span class="folder">{{folder}}</span>{{base}}</a><span class="sub">{{tagsText}} · {{#pushed}}{{text}}{{/pushed}}</span></td><td class="num opt">{{tags}}</td><td class="num">{{size}}</td><td class="num opt">{{#pushed}}<time datetime="{{stamp}}" title="{{stamp}}">{{text}}</time>{{/pushed}}</td></tr>{{/rows}}
     </tbody></table>{{/hasRows}}
-    {{^hasRows}}<p class="empty">{{#isFiltered}}None{{/isFiltered}}{{^isFiltered}}None that you may pull from{{/isFiltered}}{{#isLong}} here{{/isLong}}.</p>{{/hasRows}}
+    {{#isLong}}{{^hasRows}}<p class="empty">None here that you may pull from.</p>{{/hasRows}}{{/isLong}}
     {{#leaf}}{{>leaf}}{{/leaf}}
     {{/isEmptyRegistry}}
     {{/content}}{{/layout}}

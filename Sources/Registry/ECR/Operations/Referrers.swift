@@ -5,8 +5,9 @@ internal import RegistryServer
 /// What refers to an image: signatures, bills of materials and the like.
 ///
 /// In a repository that a pull-through cache rule covers, the upstream's list is looked at first, as a pull looks for a tag
-/// there, and what it lists is kept here; so it is for `/v2/<name>/referrers/`. ECR documents the same since it lists
-/// referrers by rules, and an exception of its own for an upstream that gives no list. (Amazon ECR, ListImageReferrers)
+/// there, and what it lists is kept here; so it is for `/v2/<name>/referrers/`. ECR finds an upstream's referrers when they
+/// are asked for too, and has an exception for an upstream that gives no list. (Amazon ECR, ListImageReferrers,
+/// UnableToListUpstreamImageReferrersException)
 struct ListImageReferrers: AsyncOperationInput {
   struct Subject: Decodable { let imageDigest: String }
 

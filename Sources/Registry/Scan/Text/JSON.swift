@@ -1,6 +1,8 @@
-/// A value of JSON, read from what strangers wrote: bounded in depth, strict. (RFC 8259)
+/// A value of JSON, read from what strangers wrote: bounded in depth. (RFC 8259)
 ///
 /// Foundation's decoder wants a type for each document. What is read here has keys that are names and values of mixed kinds.
+/// Policies have a reader of their own (`JSONNode`), which knows the line of each value and refuses a member that comes
+/// twice, half a surrogate pair and broken UTF-8. Strangers' package files have these, and are read all the same.
 enum JSON: Hashable, Sendable {
   case null
   case bool(Bool)
