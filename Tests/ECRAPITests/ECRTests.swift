@@ -176,6 +176,9 @@ final class TestECR: Sendable {
 
   @Test func refusesAnotherBodyThanWasSigned() async throws {
     try await refused(.init(sentBody: #"{"maxResults":1}"#), "InvalidSignatureException")
+    try await refused(
+      .init(headers: ["x-amz-content-sha256": payloadHash(Array("{}".utf8))], sentBody: #"{"maxResults":1}"#),
+      "InvalidSignatureException", message: "x-amz-content-sha256")
   }
 
   @Test func refusesAnotherOperationThanWasSigned() async throws {

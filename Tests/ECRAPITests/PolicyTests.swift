@@ -3,6 +3,7 @@ import DistributionSpec
 import FoundationEssentials
 import Glibc
 import HTTPTypes
+import ImageSpec
 import RegistryServer
 import Testing
 
