@@ -48,6 +48,14 @@ extension FuzzTarget {
         require(NetworkAddress(origin.remote) != nil, "the address \(origin.remote)")
         require((try? ListenAddress(parsing: origin.authority)) != nil, "the host \(origin.authority)")
         require(proxies.origin(headers, direct: stranger) == stranger, "a stranger is believed")
+        // Whatever a client sends, what a proxy adds to it is heard.
+        let isStandard = kind == .forwarded
+        guard kind != .none, let name = HTTPField.Name(isStandard ? "forwarded" : "x-forwarded-for") else { continue }
+        var added = headers
+        let sent = headers[values: name]
+        let more = (sent.last.map { "\($0), " } ?? "") + (isStandard ? "for=203.0.113.5" : "203.0.113.5")
+        added[values: name] = sent.dropLast() + [more]
+        require(proxies.origin(added, direct: direct).remote == "203.0.113.5", "\(more) hides who asks")
       }
       let identity = RequestIdentity(headers)
       require(identity.id.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }, "the request's ID \(identity.id)")

@@ -65,7 +65,9 @@ public struct TrustedProxies: Hashable, Sendable {
 
   private static func xForwarded(_ headers: HTTPFields) -> [Hop] {
     func values(_ name: HTTPField.Name) -> [Substring] {
-      headers[values: name].flatMap { $0.split(separator: ",") }.suffix(hopLimit).map { $0.trimmed }
+      // By bytes: some characters take the comma after them in, and a client could hide what a proxy adds.
+      headers[values: name].flatMap { $0.utf8.split(separator: UInt8(ascii: ",")) }.suffix(hopLimit)
+        .map { Substring($0).trimmed }
     }
     var hops = values(.xForwardedFor).map { Hop(address: address(String($0))) }
     // Some proxies list these, others give one: each from the right, where ours are.
@@ -83,9 +85,10 @@ public struct TrustedProxies: Hashable, Sendable {
   /// `for=192.0.2.60;proto=https;host=registry.example, for="[2001:db8::1]:4711"` (RFC 7239, section 4)
   private static func forwarded(_ headers: HTTPFields) -> [Hop] {
     var hops: [Hop] = []
-    for element in headers[values: .forwarded].flatMap({ split($0, at: ",") }).suffix(hopLimit) {
+    let elements = headers[values: .forwarded].flatMap { split($0[...], at: UInt8(ascii: ",")) }
+    for element in elements.suffix(hopLimit) {
       var hop = Hop()
-      for pair in split(element, at: ";") {
+      for pair in split(element, at: UInt8(ascii: ";")) {
         let halves = pair.split(separator: "=", maxSplits: 1)
         guard halves.count == 2 else { continue }
         let value = halves[1].trimmed.filter { $0 != "\"" && $0 != "\\" }
@@ -101,15 +104,27 @@ public struct TrustedProxies: Hashable, Sendable {
     return hops
   }
 
-  /// At a separator outside quotes.
-  private static func split(_ text: String, at separator: Character) -> [String] {
-    var parts = [""]
+  /// At a separator outside quotes. Read from the right, where the nearest proxy has written: a quote that a client left
+  /// open takes in nothing of that.
+  private static func split(_ text: Substring, at separator: UInt8) -> [Substring] {
+    let bytes = text.utf8
+    var parts: [Substring] = []
+    var end = bytes.endIndex
+    var index = end
     var isQuoted = false
-    for character in text {
-      if character == "\"" { isQuoted.toggle() }
-      if character == separator, !isQuoted { parts.append("") } else { parts[parts.count - 1].append(character) }
+    while index > bytes.startIndex {
+      let next = index
+      index = bytes.index(before: index)
+      if bytes[index] == separator, !isQuoted {
+        parts.append(Substring(bytes[next..<end]))
+        end = index
+      } else if bytes[index] == UInt8(ascii: "\"") {
+        let isEscaped = index > bytes.startIndex && bytes[bytes.index(before: index)] == UInt8(ascii: "\\")
+        if !isEscaped { isQuoted.toggle() }
+      }
     }
-    return parts
+    parts.append(Substring(bytes[..<end]))
+    return parts.reversed()
   }
 
   /// An address without its port; nil where it is none.
