@@ -69,15 +69,15 @@ import Testing
   @Test func keepsAValueInItsMarks() throws {
     let images = try TestImages()
     let layer: [TestImages.Entry] = [
-      .text("node_modules/a/package.json", #"{"name":"<text>","version":"1</te</text>xt>","license":"MIT"}"#),
+      .text("node_modules/a/package.json", #"{"name":"<text>","version":"1</te</text>xt></text>\#u{301}","license":"MIT"}"#),
       .text("x</text>\nPackageName: evil/requirements.txt", "b==1.0.0\n"),
     ]
     let bill = BillOfMaterials(try images.scan(images.image([layer])), name: "registry.example/team/app:1")
     let text = String(decoding: try bill.document(.spdxTagValue), as: UTF8.self)
-    let marked = text.split(separator: "<text>", omittingEmptySubsequences: false)
-    #expect(text.contains("PackageName: b\n") && marked.count == 2)
-    for piece in marked.dropFirst() { #expect(piece.ranges(of: "</text>").count == 1) }
-    #expect(marked.first?.contains("</text>") == false && marked.first?.contains("evil") == false)
+    #expect(text.contains("PackageName: b\n"))
+    let marked = Array(text.utf8).split(separator: Array("<text>".utf8), omittingEmptySubsequences: false)
+    #expect(marked.map { $0.ranges(of: Array("</text>".utf8)).count } == [0, 1])
+    #expect(marked.map { $0.ranges(of: Array("evil".utf8)).count } == [0, 1])
   }
 
   /// Each package with terms of its own: what a bill costs grows with the packages, not with their square.

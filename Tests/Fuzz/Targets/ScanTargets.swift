@@ -80,7 +80,7 @@ extension FuzzTarget {
       for format in BillFormat.allCases {
         guard let document = try? bill.document(format) else { return require(false, "no \(format) of \(package)") }
         if format == .spdxTagValue {
-          let tags = tags(String(decoding: document, as: UTF8.self))
+          let tags = tags(document)
           require(tags.filter { $0 == "PackageName" }.count == (image.system == nil ? 2 : 3), "packages that are none")
         } else {
           require((try? JSON(parsing: document)) != nil, "no JSON: \(package)")
@@ -101,17 +101,18 @@ extension FuzzTarget {
   ]
 
   /// Of an SPDX document, those within marked texts left out. (SPDX 2.3, 4.4)
-  private static func tags(_ document: String) -> [String] {
+  private static func tags(_ document: [UInt8]) -> [String] {
+    let (begin, end) = (Array(" <text>".utf8), Array("</text>".utf8))
     var tags: [String] = []
     var rest = document[...]
     while !rest.isEmpty {
-      let line = rest.prefix { !$0.isNewline }
-      let halves = line.split(separator: ":", maxSplits: 1)
-      if halves.count == 2 { tags.append(String(halves[0])) }
-      if halves.count == 2, halves[1].hasPrefix(" <text>") {
-        rest = (rest.firstRange(of: "</text>").map { rest[$0.upperBound...] } ?? "").drop { !$0.isNewline }
+      let line = rest.prefix { $0 != UInt8(ascii: "\n") }
+      let halves = line.split(separator: UInt8(ascii: ":"), maxSplits: 1)
+      if halves.count == 2 { tags.append(String(decoding: halves[0], as: UTF8.self)) }
+      if halves.count == 2, halves[1].starts(with: begin) {
+        rest = (rest.firstRange(of: end).map { rest[$0.upperBound...] } ?? []).drop { $0 != UInt8(ascii: "\n") }
       } else {
-        rest = rest.dropFirst(line.count)
+        rest = rest[line.endIndex...]
       }
       rest = rest.dropFirst()
     }
