@@ -216,9 +216,13 @@ final class Cluster: Sendable {
     #expect(try a.storage.read(digest, limit: 16 << 20) == bytes + rest)
     #expect(try unfinished().isEmpty)
     // Of a replica that was last heard of long ago.
-    let dead = try a.uploads.openAnonymous(in: "app", of: a.registry, hashing: .sha256)
-    try dead.append([ByteBuffer(bytes: bytes)])
-    try b.registry.metadata.write { try $0.execute("UPDATE registry_ingest SET until = 0") }
+    let id = SharedStorage.randomID()
+    let dead = try client.beginMultipart(b.storage.key(id))
+    try b.registry.metadata.write {
+      try $0.execute(
+        "INSERT INTO registry_ingest (id, holder, until, received, upload, parts) VALUES (?1, 'x', 0, 0, ?2, '')",
+        [id, dead])
+    }
     #expect(try unfinished().count == 1)
     #expect(try b.storage.collect(dryRun: true, grace: 0, abandoned: -1).uploads == 0)
     #expect(try b.storage.collect(dryRun: false, grace: 0).uploads == 1)
