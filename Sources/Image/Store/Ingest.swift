@@ -224,6 +224,8 @@ extension ContentStore {
     guard statvfs(path.string, &facts) == 0 else {
       throw ContentError.system(operation: "look for room at", path: path, .current)
     }
+    // One that does not count says that it has no blocks at all. (libfuse, statfs)
+    guard facts.f_blocks > 0 else { return .max }
     let (bytes, isMore) = Int64(clamping: facts.f_bavail).multipliedReportingOverflow(
       by: Int64(clamping: facts.f_frsize))
     return isMore ? .max : bytes
