@@ -11,15 +11,7 @@ import Testing
 @testable import Console
 
 @Suite struct LayerTreeTests {
-  private final class Directory {
-    let path: FilePath
-    init() throws {
-      path = try makeTestDirectory("layer-tree")
-    }
-    deinit { try? removeTree(path) }
-  }
-
-  private func tree(_ entries: [TarEntry], in directory: Directory, _ limits: LayerTreeLimits = .init()) async throws
+  private func tree(_ entries: [TarEntry], in directory: TestDirectory, _ limits: LayerTreeLimits = .init()) async throws
     -> LayerTree
   {
     let bytes = try ConsoleFixture.tar(entries)
@@ -30,7 +22,7 @@ import Testing
   }
 
   /// Waits for the reading, however long that takes.
-  private func state(_ bytes: [UInt8], in directory: Directory, _ limits: LayerTreeLimits = .init()) async throws
+  private func state(_ bytes: [UInt8], in directory: TestDirectory, _ limits: LayerTreeLimits = .init()) async throws
     -> LayerIndex.State
   {
     let index = LayerIndex(directory.path.appending("trees"), limits: limits)
@@ -49,7 +41,7 @@ import Testing
   private func path(_ text: String) -> [[UInt8]] { text.split(separator: "/").map { Array($0.utf8) } }
 
   @Test func namesAreFoundWithWhatTheArchiveSaysOfThem() async throws {
-    let directory = try Directory()
+    let directory = try TestDirectory()
     let tree = try await tree(
       [
         ConsoleFixture.entry(.directory, "usr", mode: 0o1777), ConsoleFixture.file("usr/bin/tool", 100),
@@ -78,7 +70,7 @@ import Testing
   }
 
   @Test func wasteIsWhatLaterLayersHide() async throws {
-    let (first, second, third) = (try Directory(), try Directory(), try Directory())
+    let (first, second, third) = (try TestDirectory(), try TestDirectory(), try TestDirectory())
     let trees = [
       try await tree(
         [
@@ -106,14 +98,14 @@ import Testing
   }
 
   @Test func aLayerOfTooManyNamesIsShownAsFarAsItGoes() async throws {
-    let directory = try Directory()
+    let directory = try TestDirectory()
     var limits = LayerTreeLimits()
     limits.nodes = 50
     let tree = try await tree((0..<200).map { ConsoleFixture.file("f\($0)", 1) }, in: directory, limits)
     #expect(!tree.isComplete && tree.nodeCount == 50)
     limits = LayerTreeLimits()
     limits.plain = 4096
-    let second = try Directory()
+    let second = try TestDirectory()
     #expect(try await !self.tree([ConsoleFixture.file("big", 100_000)], in: second, limits).isComplete)
   }
 
@@ -121,7 +113,7 @@ import Testing
     [UInt8](repeating: 0x41, count: 4096), Array("\u{1f}\u{8b}nothing of gzip at all".utf8), [0x1f, 0x8b, 8, 0, 0, 0],
   ])
   func whatIsNoLayerIsToldSo(_ bytes: [UInt8]) async throws {
-    let directory = try Directory()
+    let directory = try TestDirectory()
     guard case .failed(let why) = try await state(bytes, in: directory) else {
       Issue.record("read all the same")
       return
@@ -130,7 +122,7 @@ import Testing
   }
 
   @Test func aDamagedTreeIsMadeAnewOrRefused() async throws {
-    let directory = try Directory()
+    let directory = try TestDirectory()
     _ = try await tree([ConsoleFixture.file("a/b", 5)], in: directory)
     let trees = directory.path.appending("trees")
     let listing = try #require(opendir(trees.string))
@@ -158,7 +150,7 @@ import Testing
   }
 
   @Test func treesThatWereNotUsedForLongestMakeRoom() async throws {
-    let directory = try Directory()
+    let directory = try TestDirectory()
     let index = LayerIndex(directory.path.appending("trees"), capacity: 6000)
     var digests: [Digest] = []
     for number in 0..<6 {

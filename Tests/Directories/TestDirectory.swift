@@ -13,6 +13,15 @@ public func makeTestDirectory(_ name: String, in parent: FilePath = "/tmp") thro
   return path
 }
 
+/// A directory of a test's own, which goes with the object.
+public final class TestDirectory: Sendable {
+  public let path: FilePath
+
+  public init(_ name: String = "clipper-test") throws { path = try makeTestDirectory(name) }
+
+  deinit { try? removeTree(path) }
+}
+
 private let remover = Result { try Remover() }
 
 /// A shell that reads names of directories, and removes them when there is nobody left who could send more.

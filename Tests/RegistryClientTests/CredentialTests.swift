@@ -6,32 +6,25 @@ import SystemPackage
 import TestDirectories
 import Testing
 
+extension TestDirectory {
+  func write(_ name: String, _ text: String, mode: UInt32 = 0o600) throws {
+    try writeFileAtomically(path.appending(name), Array(text.utf8), mode: mode)
+  }
+  func read(_ name: String) throws -> String { String(decoding: try readFile(path.appending(name)), as: UTF8.self) }
+  func mode(_ name: String) -> UInt32 {
+    var status = stat()
+    stat(path.appending(name).string, &status)
+    return status.st_mode & 0o777
+  }
+  func store() -> CredentialStore {
+    .environment(["DOCKER_CONFIG": path.string, "PATH": "\(path):/usr/bin:/bin", "XDG_RUNTIME_DIR": path.appending("run").string])
+  }
+}
+
 @Suite("credentials")
 struct CredentialTests {
-  /// A folder that goes with the test.
-  final class Folder: Sendable {
-    let path: FilePath
-    init() throws {
-      path = try makeTestDirectory("clipper-credentials")
-    }
-    deinit { try? removeTree(path) }
-
-    func write(_ name: String, _ text: String, mode: UInt32 = 0o600) throws {
-      try writeFileAtomically(path.appending(name), Array(text.utf8), mode: mode)
-    }
-    func read(_ name: String) throws -> String { String(decoding: try readFile(path.appending(name)), as: UTF8.self) }
-    func mode(_ name: String) -> UInt32 {
-      var status = stat()
-      stat(path.appending(name).string, &status)
-      return status.st_mode & 0o777
-    }
-    func store() -> CredentialStore {
-      .environment(["DOCKER_CONFIG": path.string, "PATH": "\(path):/usr/bin:/bin", "XDG_RUNTIME_DIR": path.appending("run").string])
-    }
-  }
-
   @Test func keepsAPasswordForItsOwnerOnlyAndTheRestOfTheFile() throws {
-    let folder = try Folder()
+    let folder = try TestDirectory()
     try folder.write("config.json", #"{"psFormat":"table","experimental":3,"auths":{"other:5000":{"auth":"YTpi"}}}"#, mode: 0o644)
     let store = folder.store()
     #expect(try store.store("host:5000", Credential(username: "ada", password: "a:b")) == .file(folder.path.appending("config.json")))
@@ -46,7 +39,7 @@ struct CredentialTests {
   }
 
   @Test func knowsDockerHubByItsOldName() throws {
-    let folder = try Folder()
+    let folder = try TestDirectory()
     let store = folder.store()
     try store.store("docker.io", Credential(username: "ada", password: "x"))
     #expect(try folder.read("config.json").contains(#""https://index.docker.io/v1/""#))
@@ -55,13 +48,13 @@ struct CredentialTests {
   }
 
   @Test func readsIdentityTokensAndURLs() throws {
-    let folder = try Folder()
+    let folder = try TestDirectory()
     try folder.write("config.json", #"{"auths":{"https://a.example/v2/":{"auth":"YTo=","identitytoken":"tok"}}}"#)
     #expect(try folder.store().lookup("a.example") == Credential(username: "a", secret: .identityToken("tok")))
   }
 
   @Test func takesTheLongestPartOfPodmansNames() throws {
-    let folder = try Folder()
+    let folder = try TestDirectory()
     try makeDirectories(folder.path.appending("run").appending("containers"))
     try folder.write("run/containers/auth.json", #"{"auths":{"h.example":{"auth":"YTpi"},"h.example/team":{"auth":"Yzpk"}}}"#)
     let store = folder.store()
@@ -70,7 +63,7 @@ struct CredentialTests {
   }
 
   @Test func theEnvironmentsCredentialsWinOverFiles() throws {
-    let folder = try Folder()
+    let folder = try TestDirectory()
     try folder.write("config.json", #"{"auths":{"h.example":{"auth":"YTpi"}}}"#)
     let given = try credentials(dockerConfigJSON: Array(#"{"auths":{"https://h.example/v1/":{"username":"k8s","password":"p"}}}"#.utf8))
     #expect(try folder.store().adding(given).lookup("h.example")?.username == "k8s")
@@ -90,7 +83,7 @@ struct CredentialTests {
 
   @Test(arguments: [#"{"credsStore":"test"}"#, #"{"credHelpers":{"h.example":"test"},"credsStore":"missing"}"#])
   func asksTheHelperThatTheFileNames(_ config: String) throws {
-    let folder = try Folder()
+    let folder = try TestDirectory()
     try folder.write("config.json", config)
     try folder.write("docker-credential-test", Self.helper, mode: 0o755)
     let store = folder.store()
@@ -104,7 +97,7 @@ struct CredentialTests {
   }
 
   @Test func saysWhichHelperIsMissingOrFailed() throws {
-    let folder = try Folder()
+    let folder = try TestDirectory()
     try folder.write("config.json", #"{"credsStore":"nowhere"}"#)
     #expect(throws: CredentialError.helperMissing(name: "nowhere")) { try folder.store().lookup("h.example") }
     try folder.write("config.json", #"{"credsStore":"bad"}"#)
@@ -116,7 +109,7 @@ struct CredentialTests {
 
   @Test(arguments: ["{", "[]", #"{"auths":{"h.example":{"auth":"!!"}}}"#])
   func doesNotTouchAFileThatItCannotRead(_ text: String) throws {
-    let folder = try Folder()
+    let folder = try TestDirectory()
     try folder.write("config.json", text)
     #expect(throws: CredentialError.self) { try folder.store().lookup("h.example") }
     #expect(try folder.read("config.json") == text)

@@ -12,21 +12,14 @@ private let isRoot = geteuid() == 0
 
 @Suite(.enabled(if: isRoot, "needs root: overlay mounts, owners of files"))
 struct SnapshotTests {
-  private let root: FilePath
+  private let directory: TestDirectory
   private let content: ContentStore
   private let snapshots: SnapshotStore
-  private let cleaner: Cleaner
-
-  private final class Cleaner: Sendable {
-    let path: String
-    init(_ path: String) { self.path = path }
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-  }
+  private var root: FilePath { directory.path }
 
   init() throws {
-    root = try makeTestDirectory("clipper-test")
-    cleaner = Cleaner(root.string)
-    content = try ContentStore.open(root)
+    directory = try TestDirectory()
+    content = try ContentStore.open(directory.path)
     snapshots = try SnapshotStore(content)
   }
 
