@@ -25,7 +25,8 @@ public final class Jobs: Sendable {
 
   /// Milliseconds.
   private static let lease: Int64 = 60_000
-  private static let attempts = 12
+  /// With the pauses between them, a day: so long another registry may be away.
+  private static let attempts = 36
   public static let atOnce = 4
   /// A job that is due at this time is not tried any more.
   private static let never = Int64.max

@@ -6,7 +6,7 @@ public struct ReplicationStatus: Hashable, Sendable {
   public enum State: String, Hashable, Sendable {
     case inProgress = "IN_PROGRESS"
     case complete = "COMPLETE"
-    /// The last attempt failed; it is tried again for some hours.
+    /// The last attempt failed; it is tried again for a day.
     case failed = "FAILED"
   }
 
