@@ -104,7 +104,8 @@ import Testing
     // Nine aliases of nine aliases, and so on: as a key they would be compared word by word.
     let levels = Array("abcdefghijklmnopqrstuvwxyz")
     let bomb = levels.indices.dropFirst().map { index in
-      "\(levels[index]): &\(levels[index]) [" + Array(repeating: "*\(levels[index - 1])", count: 9).joined(separator: ",") + "]\n"
+      let nine = Array(repeating: "*\(levels[index - 1])", count: 9).joined(separator: ",")
+      return "\(levels[index]): &\(levels[index]) [\(nine)]\n"
     }
     #expect(problems("a: &a x\n" + bomb.joined() + "? *z\n: 1\n").contains { $0.contains("anchors") })
     // Texts may look like that.

@@ -109,7 +109,9 @@ struct RegistryFaultTests {
   }
 
   /// As a file system does it that has met an error: for everybody at once, open files too.
-  @Test(.enabled(if: Host.has("mkfs.ext4") && access("/dev/loop-control", F_OK) == 0, "SKIPPED: needs loop devices and ext4"))
+  @Test(
+    .enabled(
+      if: Host.has("mkfs.ext4") && access("/dev/loop-control", F_OK) == 0, "SKIPPED: needs loop devices and mkfs.ext4"))
   func aFailingDiskRefusesChangesAndServesPulls() throws {
     let machine = try Machine()
     try machine.write(
@@ -123,7 +125,8 @@ struct RegistryFaultTests {
       \(Self.serve(15105))
       head -c 1000000 /dev/urandom > kept; head -c 100000 /dev/urandom > little
       printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}' > index
-      put() { status PUT /v2/app/manifests/$1 -H 'Content-Type: application/vnd.oci.image.index.v1+json' --data-binary @index; }
+      type='Content-Type: application/vnd.oci.image.index.v1+json'
+      put() { status PUT /v2/app/manifests/$1 -H "$type" --data-binary @index; }
       is "$(status POST "/v2/app/blobs/uploads/?digest=$(digest kept)" --data-binary @kept)" 201
       is "$(put 1)" 201
       at=$(location app)

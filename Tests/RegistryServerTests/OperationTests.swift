@@ -71,12 +71,15 @@ import Testing
     #expect(try Self.proxies(.xForwarded).origin(headers, direct: Self.direct).remote == "127.0.0.1")
   }
 
-  /// What a proxy adds is heard, whatever stands before it: also a quote that is left open, and U+0600, which to Swift takes
-  /// in the character after it.
-  @Test(arguments: ["127.0.0.1\u{600}", "\u{600}", "127.0.0.1", ",,", "\"", "for=\"", #"for="a\""#, "for=127.0.0.1;\u{600}", "\\"])
+  /// What a proxy adds is heard, whatever stands before it: also a quote that is left open, and U+0600, which to Swift
+  /// takes in the character after it.
+  @Test(arguments: [
+    "127.0.0.1\u{600}", "\u{600}", "127.0.0.1", ",,", "\"", "for=\"", #"for="a\""#, "for=127.0.0.1;\u{600}", "\\",
+  ])
   func aClientCannotHideBehindItsProxy(_ sent: String) throws {
     for (kind, name, added) in [
-      (TrustedProxies.Headers.xForwarded, "X-Forwarded-For", "203.0.113.5"), (.forwarded, "Forwarded", "for=203.0.113.5"),
+      (TrustedProxies.Headers.xForwarded, "X-Forwarded-For", "203.0.113.5"),
+      (.forwarded, "Forwarded", "for=203.0.113.5"),
     ] {
       let headers = Self.fields([(name, "\(sent), \(added)")])
       #expect(try Self.proxies(kind).origin(headers, direct: Self.direct).remote == "203.0.113.5")

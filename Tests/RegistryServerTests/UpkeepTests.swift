@@ -241,7 +241,9 @@ import Testing
           let path = "/v2/\(number % 2 == 0 ? "app" : "other")/blobs/uploads/?digest=\(TestRegistry.digest(bytes))"
           return (true, try await registry.send(.post, path, body: bytes).status)
         }
-        group.addTask { (false, try await registry.send(.put, "/v2/app/manifests/v\(number)", body: image.bytes).status) }
+        group.addTask {
+          (false, try await registry.send(.put, "/v2/app/manifests/v\(number)", body: image.bytes).status)
+        }
       }
       var taken = (blobs: 0, tags: 0)
       for try await (isBlob, status) in group {

@@ -69,7 +69,9 @@ import Testing
   @Test func keepsAValueInItsMarks() throws {
     let images = try TestImages()
     let layer: [TestImages.Entry] = [
-      .text("node_modules/a/package.json", #"{"name":"<text>","version":"1</te</text>xt></text>\#u{301}","license":"MIT"}"#),
+      .text(
+        "node_modules/a/package.json",
+        #"{"name":"<text>","version":"1</te</text>xt></text>\#u{301}","license":"MIT"}"#),
       .text("x</text>\nPackageName: evil/requirements.txt", "b==1.0.0\n"),
     ]
     let bill = BillOfMaterials(try images.scan(images.image([layer])), name: "registry.example/team/app:1")

@@ -28,8 +28,8 @@ struct ConfigurationNode {
   static func parse(_ bytes: [UInt8], file: String) throws(ConfigurationProblems) -> ConfigurationNode {
     guard bytes.count <= 1 << 20 else { throw .init(file, 0, "", "it is larger than 1 MiB") }
     guard let text = String(validating: bytes, as: UTF8.self) else { throw .init(file, 0, "", "it is not text in UTF-8") }
-    // Yams compares keys with every alias written out: a few lines of aliases of aliases would take for ever. The few that
-    // come through here are refused where they stand.
+    // Yams compares keys with every alias written out: a few lines of aliases of aliases would take for ever. The few
+    // that come through here are refused where they stand.
     guard aliasCount(bytes) <= 16 else { throw .init(file, 0, "", "anchors and aliases are not supported here") }
     do {
       let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
@@ -62,7 +62,7 @@ struct ConfigurationNode {
     return count
   }
 
-  /// What may stand before a value: blanks, breaks (also Unicode's and a byte order mark, by their last byte), indicators.
+  /// What may stand before a value: blanks, indicators, breaks (Unicode's and a byte order mark by their last bytes).
   private static let opening: [UInt8] = Array(" \t\r\n[{,:-?".utf8) + [0x85, 0xa8, 0xa9, 0xbf]
 
   private static func isNameByte(_ byte: UInt8) -> Bool {

@@ -60,7 +60,7 @@ struct IngestState: Sendable {
 final class SharedIngest: BlobIngest, @unchecked Sendable {
   private let storage: SharedStorage
   private let id: String
-  /// False for an upload of a single request as long as nothing of it is in the storage: the database knows nothing of it.
+  /// False for an upload of a single request as long as nothing of it is in the storage: no row tells of it then.
   private var isRecorded: Bool
   private var state: IngestState
   private(set) var offset: Int64

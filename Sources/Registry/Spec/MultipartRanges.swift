@@ -33,8 +33,8 @@ public struct MultipartRanges: Hashable, Sendable {
 }
 
 extension ByteRange {
-  /// The bytes of a content of `size`, less than 2^62, that `ranges` mean, in the order they came; those that overlap or
-  /// touch the one before are joined with it. Empty where no byte is meant: 416.
+  /// The bytes of a content of `size`, less than 2^62, that `ranges` mean, in the order they came; those that overlap
+  /// or touch the one before are joined with it. Empty where no byte is meant: 416.
   ///
   /// nil where they are answered with the whole content instead, as RFC 9110, section 14.2, allows: for more than 32
   /// pieces, or where together they are no less than the whole.

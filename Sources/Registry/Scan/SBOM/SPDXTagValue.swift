@@ -48,8 +48,8 @@ enum SPDXTagValue {
     return Array(text.utf8)
   }
 
-  /// Without marks. What takes their place can be no part of another one. By bytes: with an accent, the end of one would be
-  /// another character.
+  /// Without marks. What takes their place can be no part of another one. By bytes: with an accent, the end of one would
+  /// be another character.
   private static func unmarked(_ text: String) -> String {
     guard text.utf8.contains(UInt8(ascii: "<")) else { return text }
     let bytes = Array(text.utf8).replacing(Array("</text>".utf8), with: Array("(/text)".utf8))

@@ -104,8 +104,8 @@ public struct TrustedProxies: Hashable, Sendable {
     return hops
   }
 
-  /// At a separator outside quotes. Read from the right, where the nearest proxy has written: a quote that a client left
-  /// open takes in nothing of that.
+  /// At a separator outside quotes. Read from the right, where the nearest proxy has written: a quote that a client
+  /// left open takes in nothing of that.
   private static func split(_ text: Substring, at separator: UInt8) -> [Substring] {
     let bytes = text.utf8
     var parts: [Substring] = []
