@@ -39,6 +39,10 @@ struct SignatureFlowTests {
       clipper registry signature-policy list | has 'prod/\\*.*release.*candidate'
       refused clipper push base:1 $HOST/prod/app:1 2> why
       grep -q 'signature policy' why
+      # What is only watched goes through, and the client shows what the registry says to it.
+      clipper registry signature-policy set watched --repository 'watched/*' --key right.pub --warn
+      clipper push base:1 $HOST/watched/app:1 2> why
+      test "$(grep -c '^WARNING: 127.0.0.1:15110: the signature policy "watched"' why)" = 1
       clipper push base:1 $HOST/prod/app:candidate
       digest=$(curl -s -u ada:$PASSWORD --cacert ca.crt -I -H 'Accept: */*' https://$HOST/v2/prod/app/manifests/candidate |
         tr -d '\\r' | sed -n 's/^[Dd]ocker-[Cc]ontent-[Dd]igest: //p')
