@@ -24,6 +24,7 @@ public final class ContentStore: Sendable {
 
   static let version = "1"
   let implicitLease: ImplicitLease
+  let durability = GroupedWork()
   private let schema: SchemaVersions
 
   /// Opens the store, and makes it where there is none.

@@ -57,6 +57,10 @@ public struct ECREndpoint: Sendable {
         baseURL: server.baseURL(request), imagePrefix: server.realms.imagePrefix(of: realm, host: server.host(request)))
       try await server.blocking { try call.authorize(found.operation, found.service, subject) }
       let bytes = try await operation.run(body, found.service.model, call)
+      if !Self.isReading(found.operation), !found.operation.contains("Layer") {
+        // A layer alone does not count before an image names it.
+        try await server.blocking { try server.registry.storage.makeDurable() }
+      }
       server.logger.info(
         "ecr", metadata: ["operation": "\(target)", "user": "\(verified.key.user)/\(verified.key.id)"])
       return Self.response(.ok, bytes)

@@ -103,6 +103,9 @@ public final class SharedStorage: BlobStorage {
     }
   }
 
+  /// An object that was taken is kept, and PostgreSQL commits no sooner than its disk has it.
+  public func makeDurable() {}
+
   public func check() throws {
     guard try client.size(client.location.prefix + "registry.json") != nil else {
       throw S3Error.unusable("\(client.location.shown) has lost its object registry.json")

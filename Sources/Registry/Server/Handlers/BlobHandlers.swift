@@ -85,7 +85,10 @@ extension RegistryServer {
   }
 
   func deleteBlob(_ admitted: Admitted, _ name: String, _ digest: Digest) async throws -> RegistryResponse {
-    try await blocking { try admitted.registry.deleteBlob(digest, in: name) }
+    try await blocking {
+      try admitted.registry.deleteBlob(digest, in: name)
+      try admitted.registry.storage.makeDurable()
+    }
     return RegistryResponse(.accepted, [.dockerContentDigest: digest.description])
   }
 }

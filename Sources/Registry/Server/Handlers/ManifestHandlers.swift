@@ -101,9 +101,12 @@ extension RegistryServer {
     let tags = (reference.tag.map { [$0] } ?? []) + more
     let condition = Self.condition(request, reference)
     let result = try await blocking {
-      try admitted.registry.putManifest(
+      let result = try admitted.registry.putManifest(
         bytes, contentType: contentType, in: name, tags: tags, expected: reference.digest, by: admitted.origin,
         onlyIf: condition)
+      // With its blobs: none of them counts before an image names it.
+      try admitted.registry.storage.makeDurable()
+      return result
     }
     var headers: HTTPFields = [
       .location: Route.manifest(name: name, reference: .digest(result.digest)).path,
@@ -152,6 +155,7 @@ extension RegistryServer {
       case .digest(let digest):
         try admitted.registry.deleteManifest(digest, in: name, by: admitted.origin, onlyIf: condition)
       }
+      try admitted.registry.storage.makeDurable()
     }
     return RegistryResponse(.accepted, reference.digest.map { [.dockerContentDigest: $0.description] } ?? [:])
   }

@@ -42,6 +42,8 @@ public protocol BlobStorage: Sendable {
   ///
   /// `released` are digests, by owner, that a dry run is to think away.
   func collect(dryRun: Bool, released: [String: Set<Digest>]) throws -> RemovedBlobs
+  /// Makes what was written before survive a loss of power, blobs and rows. To be called before it is acknowledged.
+  func makeDurable() throws
   /// Throws where nothing can be written.
   func check() throws
 }

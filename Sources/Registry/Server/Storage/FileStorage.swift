@@ -86,6 +86,8 @@ final class FileStorage: BlobStorage {
     return removed
   }
 
+  func makeDurable() throws { try store.makeDurable() }
+
   func check() throws { try store.checkWritable() }
 }
 
