@@ -1,5 +1,5 @@
-public import DistributionSpec
-public import HTTPTypes
+import DistributionSpec
+import HTTPTypes
 import Kernel
 public import Logging
 import NIOCore

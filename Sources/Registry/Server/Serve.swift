@@ -1,6 +1,6 @@
 import HummingbirdCore
 import Kernel
-public import Logging
+import Logging
 import NIOCore
 import NIOPosix
 

@@ -1,8 +1,8 @@
 internal import FoundationEssentials
 internal import Glibc
-public import ImageSpec
+internal import ImageSpec
 internal import Kernel
-public import Signatures
+internal import Signatures
 public import SystemPackage
 
 /// Which images may be pulled, as podman's and skopeo's users say it. (containers-policy.json(5))

@@ -1,4 +1,4 @@
-public import AccessPolicies
+import AccessPolicies
 
 /// What a registry lets those do who show no credentials, and so everybody.
 public enum AnonymousAccess: String, Sendable, Hashable, CaseIterable {

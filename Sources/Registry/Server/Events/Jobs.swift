@@ -209,7 +209,7 @@ public final class Jobs: Sendable {
         }
         return
       }
-      let isLast = claim.attempts >= Self.attempts || error is PermanentJobFailure
+      let isLast = claim.attempts >= Self.attempts || error is any PermanentJobFailure
       logger.warning(
         "a job failed",
         metadata: ["kind": "\(claim.kind)", "attempt": "\(claim.attempts)", "error": "\(error)", "last": "\(isLast)"])

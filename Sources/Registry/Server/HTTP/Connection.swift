@@ -51,6 +51,10 @@ struct Connection: ServerChildChannel {
       try channel.syncOptions?.setOption(
         .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 8192, maximum: 256 << 10))
       if !isOwner { try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1) }
+      if facts.isLocal, !isOwner {
+        // Nothing is under way between two ends of one host: what waits in a larger buffer only falls out of the cache.
+        try channel.syncOptions?.setOption(.socketOption(.so_sndbuf), value: 256 << 10)
+      }
       if options.proxies.proxyProtocol, options.proxies.ranges.contains(address: facts.address) {
         try channel.pipeline.syncOperations.addHandler(ProxyHeaderHandler(facts: facts, timeout: options.limits.proxyHeader))
       }

@@ -1,5 +1,5 @@
 import FoundationEssentials
-public import ImageSpec
+import ImageSpec
 public import Lifecycle
 import Metadata
 

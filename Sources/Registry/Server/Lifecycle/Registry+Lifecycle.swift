@@ -1,4 +1,4 @@
-public import Lifecycle
+import Lifecycle
 public import Metadata
 
 /// The policy that a repository has.

@@ -1,5 +1,5 @@
 import FoundationEssentials
-public import ImageSpec
+import ImageSpec
 import Logging
 import Metadata
 import NIOPosix

@@ -2,7 +2,7 @@ public import Content
 import DistributionSpec
 import FoundationEssentials
 import Glibc
-public import ImageSpec
+import ImageSpec
 import Lifecycle
 public import Metadata
 public import Scanning

@@ -1,7 +1,7 @@
 import Content
 public import ImageSpec
 import Metadata
-public import NIOCore
+import NIOCore
 import Synchronization
 
 /// The uploads under way: an ID that the client goes on with, and an ingest of the storage that has the bytes.

@@ -1,4 +1,4 @@
-public import Metadata
+import Metadata
 
 /// What a repository is to be like that nobody creates by name: a push, a replication or a pull through the cache does.
 /// (Amazon ECR, Repository creation templates)

@@ -1,6 +1,6 @@
 import Content
 import DistributionSpec
-public import ImageSpec
+import ImageSpec
 import Metadata
 
 extension PullThroughCache {

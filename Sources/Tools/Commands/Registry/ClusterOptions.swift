@@ -1,4 +1,4 @@
-public import ArgumentParser
+internal import ArgumentParser
 internal import ConfigurationFiles
 
 /// Where a registry's tables and blobs are when several servers share them.

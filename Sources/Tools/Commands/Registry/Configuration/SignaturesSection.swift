@@ -41,7 +41,7 @@ struct SignaturesSection: Sendable {
     let name = halves.count == 2 ? String(halves[0]) : path.lastComponent?.string ?? text
     do {
       return SignatureRule.Key(name: name, pem: String(decoding: try readFile(path, limit: 64 << 10), as: UTF8.self))
-    } catch let error as Errno {
+    } catch {
       throw Failure("cannot read the key \(path): \(error)")
     }
   }
