@@ -53,8 +53,11 @@ final class Cluster: Sendable {
     let registry: Registry
     let storage: SharedStorage
     let uploads: Uploads
+    /// With it goes the database.
+    private let cluster: Cluster
 
     init(_ cluster: Cluster) throws {
+      self.cluster = cluster
       let metadata = try cluster.metadata()
       storage = try cluster.storage(metadata)
       let store = try ContentStore.open(
