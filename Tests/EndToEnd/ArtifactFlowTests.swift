@@ -5,31 +5,18 @@ import Testing
 /// All from the root that `tools/peers setup` makes.
 @Suite("artifacts", .serialized, .enabled(if: Host.runsContainers && Host.hasPeers, "needs root and the peers: tools/peers setup"))
 struct ArtifactFlowTests {
-  /// Runs a script in the peers' root against a registry which has `team/base:1`, and then another on the machine.
-  private func run(_ machine: Machine, _ script: String, then after: String = "true") throws {
+  /// Runs a script in the peers' root, where `image` is `team/base:1` by its digest, and then another on the machine.
+  private func run(_ machine: Machine, _ script: String, then after: String = "") throws {
     try machine.importBusybox()
-    let tool = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../tools/peers").path
-    try machine.write(
-      "peer.sh",
+    try machine.succeedInPeers(
       """
-      set -euo pipefail
       export SSL_CERT_FILE=/machine/ca.crt HOME=/machine/home DOCKER_CONFIG=/machine/home/.docker COSIGN_PASSWORD=
-      mkdir -p $HOME && cd /machine
-      # A failure after ! would not end the script.
-      refused() { if "$@"; then echo "it went through: $*" >&2; exit 1; fi; }
+      mkdir -p $HOME
+      cd /machine
       printf %s "$PASSWORD" | crane auth login $HOST -u ada --password-stdin
       image=$HOST/team/base@$(crane digest $HOST/team/base:1)
       \(script)
-      """)
-    try machine.succeed(
-      """
-      set -euo pipefail
-      \(RegistryFlowTests.serve(port: 15120))
-      refused() { if "$@"; then echo "it went through: $*" >&2; exit 1; fi; }
-      clipper push base:1 $HOST/team/base:1 >/dev/null
-      '\(tool)' in -n -s "$PWD:/machine" bash /machine/peer.sh
-      \(after)
-      """)
+      """, port: 15120, then: after)
   }
 
   @Test func cosignSignsAndVerifiesByReferrers() throws {
@@ -42,8 +29,7 @@ struct ArtifactFlowTests {
       cosign sign -y --key right.key --signing-config offline.json $image
       cosign verify --key right.pub --insecure-ignore-tlog=true $image
       refused cosign verify --key wrong.pub --insecure-ignore-tlog=true $image
-      cosign tree $image > tree
-      grep -q 'artifacts via OCI referrer' tree
+      cosign tree $image | has 'artifacts via OCI referrer'
       """,
       then: """
         clipper image verify --key right.pub $HOST/team/base:1
@@ -62,8 +48,7 @@ struct ArtifactFlowTests {
       printf %s "$PASSWORD" | notation login $HOST -u ada --password-stdin
       notation cert generate-test --default right
       notation sign $image
-      notation list $image > list
-      grep -q application/vnd.cncf.notary.signature list
+      notation list $image | has application/vnd.cncf.notary.signature
       cat > policy.json <<'END'
       {"version": "1.0", "trustPolicies": [{"name": "all", "registryScopes": ["*"], "trustStores": ["ca:right"],
         "signatureVerification": {"level": "strict"}, "trustedIdentities": ["*"]}]}
@@ -84,8 +69,7 @@ struct ArtifactFlowTests {
       crane export $HOST/team/appended:1 - | tar -tf - > files
       grep -qx bin/busybox files && grep -qx file files
       crane mutate -l kind=test -t $HOST/team/mutated:1 $HOST/team/copied:1
-      crane catalog $HOST > catalog
-      grep -qx team/mutated catalog
+      crane catalog $HOST | has -x team/mutated
       crane delete $HOST/team/appended@$(crane digest $HOST/team/appended:1)
       refused crane digest $HOST/team/appended:1
       """,

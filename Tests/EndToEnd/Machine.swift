@@ -73,12 +73,16 @@ final class Machine: Sendable {
   private static let prelude = """
     set -Eeuo pipefail
     trap 'echo "failed: $BASH_COMMAND" >&2' ERR
-    cd "$MACHINE"
-    PATH="$BIN:$PATH"
     # A command that must fail.
     refused() { if "$@"; then echo "it went through: $*" >&2; exit 1; fi; }
     # grep -q for what comes through a pipe: it reads all, so that who writes sees no broken pipe.
     has() { grep "$@" | cat > /dev/null; }
+
+    """
+
+  private static let place = """
+    cd "$MACHINE"
+    PATH="$BIN:$PATH"
 
     """
 
@@ -93,7 +97,7 @@ final class Machine: Sendable {
     let err = try openat2(AT_FDCWD, errPath, flags: O_RDWR | O_CREAT, mode: 0o600)
     let stdin = try openat2(AT_FDCWD, inPath, flags: O_RDONLY)
     var spawn = Spawn(
-      "/usr/bin/timeout", ["-k", "5", "\(limit)", "/bin/bash", "-c", Self.prelude + script])
+      "/usr/bin/timeout", ["-k", "5", "\(limit)", "/bin/bash", "-c", Self.prelude + Self.place + script])
     var environment = environment
     environment["MACHINE"] = directory
     environment["BIN"] = URL(fileURLWithPath: clipper).deletingLastPathComponent().path
@@ -115,6 +119,22 @@ final class Machine: Sendable {
       output.status == 0, "\(script)\n→ \(output.status)\n\(output.out.suffix(4000))\n\(output.err.suffix(4000))",
       sourceLocation: sourceLocation)
     return output
+  }
+
+  /// Serves a registry that has `base:1` as `team/base:1`, runs a script in the peers' root in the same network, where this
+  /// machine's directory is `/machine`, and then another one here.
+  func succeedInPeers(
+    _ script: String, port: Int, then after: String, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let tool = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../tools/peers").path
+    try write("peer.sh", Self.prelude + script)
+    try succeed(
+      """
+      \(RegistryFlowTests.serve(port: port))
+      clipper push base:1 $HOST/team/base:1 >/dev/null
+      '\(tool)' in -n -s "$PWD:/machine" bash /machine/peer.sh
+      \(after)
+      """, sourceLocation: sourceLocation)
   }
 
   func write(_ name: String, _ text: String) throws {

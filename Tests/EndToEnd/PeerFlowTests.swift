@@ -4,26 +4,21 @@ import Testing
 /// docker, podman and oras as clients of the registry, from the root that `tools/peers setup` makes.
 @Suite("peers", .serialized, .enabled(if: Host.runsContainers && Host.hasPeers, "needs root and the peers: tools/peers setup"))
 struct PeerFlowTests {
-  /// Runs a script in the peers' root, in the network where the registry listens.
-  private func inPeers(_ machine: Machine, _ script: String) throws -> String {
-    let tool = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../tools/peers").path
-    try machine.write("peer.sh", "set -euo pipefail\nexport HOST=127.0.0.1:15001 PASSWORD=correct-horse\n" + script)
-    return try machine.succeed(
-      """
-      \(RegistryFlowTests.serve(port: 15001))
-      clipper push base:1 $HOST/team/base:1 >/dev/null
-      '\(tool)' in -n -s "$PWD:/machine" bash /machine/peer.sh
-      export CLIPPER_ROOT=$PWD/other CLIPPER_RUN_ROOT=$PWD/other-run
-      clipper pull -q $HOST/team/pushed:1
-      test "$(clipper run --rm --network none $HOST/team/pushed:1 echo works)" = works
-      """, limit: 300
-    ).out
+  /// Runs a script in the peers' root, which is to push `team/pushed:1`.
+  private func inPeers(_ machine: Machine, _ script: String) throws {
+    try machine.succeedInPeers(
+      script, port: 15001,
+      then: """
+        export CLIPPER_ROOT=$PWD/other CLIPPER_RUN_ROOT=$PWD/other-run
+        clipper pull -q $HOST/team/pushed:1
+        test "$(clipper run --rm --network none $HOST/team/pushed:1 echo works)" = works
+        """)
   }
 
   @Test func dockerPullsAndPushes() throws {
     let machine = try Machine()
     try machine.importBusybox()
-    _ = try inPeers(
+    try inPeers(
       machine,
       """
       mkdir -p /etc/docker/certs.d/$HOST
@@ -41,7 +36,7 @@ struct PeerFlowTests {
   @Test func podmanPullsAndPushes() throws {
     let machine = try Machine()
     try machine.importBusybox()
-    _ = try inPeers(
+    try inPeers(
       machine,
       """
       storage="--root /machine/podman-data --runroot /machine/podman-run --storage-driver vfs"
@@ -55,7 +50,7 @@ struct PeerFlowTests {
   @Test func buildahPushesListsOfEitherKindAndSkopeoCopiesThem() throws {
     let machine = try Machine()
     try machine.importBusybox()
-    _ = try inPeers(
+    try inPeers(
       machine,
       """
       cert="--cert-dir /machine/certs/$HOST"
@@ -81,7 +76,7 @@ struct PeerFlowTests {
   @Test func orasCopiesAndAttaches() throws {
     let machine = try Machine()
     try machine.importBusybox()
-    _ = try inPeers(
+    try inPeers(
       machine,
       """
       cd /tmp

@@ -3,6 +3,9 @@ it, and none tells a stranger what exists. Usage: attack.py SUBJECT..., each a f
 import base64, bz2, datetime, difflib, functools, gzip, hashlib, hmac, io, json, os, socket, subprocess, sys, tarfile
 import time, zipfile, zlib
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../ECRClients"))
+from layers import layer
+
 HOST = os.environ["HOST"]
 ADDRESS = (HOST.split(":")[0], int(HOST.split(":")[1]))
 LONG = "a" * 10_000
@@ -377,15 +380,6 @@ def zeros(size, compressor):
 
 def bombs():
     """Layers that are nothing but size."""
-    def layer(files):
-        out = io.BytesIO()
-        with tarfile.open(fileobj=out, mode="w") as archive:
-            for name, content in files.items():
-                entry = tarfile.TarInfo(name)
-                entry.size = len(content)
-                archive.addfile(entry, io.BytesIO(content))
-        return out.getvalue()
-
     def archive(files, method=zipfile.ZIP_DEFLATED):
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", method) as made:

@@ -1,23 +1,14 @@
 """Scanning: every operation, error, paginator and waiter, from loading advisories to findings."""
-import io, subprocess, tarfile, time
+import subprocess, time
 from checked import *
+from layers import layer
 
 ecr = client()
 
 
-def layer(files):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content.encode()))
-    return out.getvalue()
-
-
 def push_image(repository, tag, packages):
     status = "".join(f"Package: {n}\nStatus: install ok installed\nVersion: {v}\n\n" for n, v in packages.items())
-    content = layer({"etc/os-release": 'ID=debian\nVERSION_ID="12"\n', "var/lib/dpkg/status": status})
+    content = layer({"etc/os-release": b'ID=debian\nVERSION_ID="12"\n', "var/lib/dpkg/status": status.encode()})
     config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}).encode()
     for blob in (config, content):
         try:

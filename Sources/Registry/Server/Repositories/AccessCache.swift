@@ -178,10 +178,8 @@ extension Registry {
 
   private func registryAccess(_ session: any SQLSession) throws -> RegistryAccess {
     let text = try setting(session, .registryPolicy, as: String.self)
-    let scope = try setting(session, .account, AccountSetting.registryPolicyScope.rawValue, as: String.self)
     return RegistryAccess(
-      policy: try text.map { try access.document($0, as: .registry) },
-      scope: scope.flatMap(RegistryPolicyScope.init) ?? .v2)
+      policy: try text.map { try access.document($0, as: .registry) }, scope: try registryPolicyScope(session))
   }
 
   /// Brings what policies look at of many repositories into memory at once.

@@ -1,4 +1,5 @@
 public import AccessPolicies
+import Metadata
 
 /// What an account chooses for a region. (Amazon ECR, PutAccountSetting)
 public enum AccountSetting: String, Hashable, Sendable, CaseIterable {
@@ -30,8 +31,11 @@ extension Registry {
   }
 
   /// What the registry's policy decides on: all actions, unless the account has chosen ECR's first scope.
-  public func registryPolicyScope() throws -> RegistryPolicyScope {
-    RegistryPolicyScope(rawValue: try accountSetting(.registryPolicyScope)) ?? .v2
+  public func registryPolicyScope() throws -> RegistryPolicyScope { try metadata.read { try registryPolicyScope($0) } }
+
+  func registryPolicyScope(_ session: any SQLSession) throws -> RegistryPolicyScope {
+    let chosen = try setting(session, .account, AccountSetting.registryPolicyScope.rawValue, as: String.self)
+    return chosen.flatMap(RegistryPolicyScope.init) ?? .v2
   }
 
   /// `value` is one of the setting's.

@@ -65,7 +65,7 @@ public struct RegistryPolicySimulateCommand: ParsableCommand {
     let registry = try Registry(store).at(try realmOption())
     let (policies, names, principal) = try identity()
     let request = try request(principal, registry)
-    let scope = RegistryPolicyScope(rawValue: try registry.accountSetting(.registryPolicyScope)) ?? .v2
+    let scope = try registry.registryPolicyScope()
     let applicable = try applicable(policies, registry)
     var isAllowed = true
     var results: [Value] = []
